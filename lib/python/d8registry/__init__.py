@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Move a running cluster from one container registry, or mode, to another."""

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is seen of the cluster in one run."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class WitnessResult(StrEnum):
+    """How a node fared with the plan."""
+
+    APPLIED = "applied"
+    FAILING = "failing"
+    RESTORED = "restored"
+
+
+class FailureClass(StrEnum):
+    """Why a source could not be proven on a node, or a registry not be checked."""
+
+    DNS = "dns"
+    TCP = "tcp"
+    TLS = "tls"
+    CLOCK = "clock"
+    AUTH = "auth"
+    NOT_FOUND = "not-found"
+    RATE_LIMITED = "rate-limited"
+    SERVER = "server"
+    TIMEOUT = "timeout"
+    DISK = "disk"
+    OTHER = "other"
+    NONE = ""
+
+
+class ContainerdConfig(StrEnum):
+    """Label node.deckhouse.io/containerd-config-registry; UNKNOWN where it is absent."""
+
+    DEFAULT = "default"
+    CUSTOM = "custom"
+    UNKNOWN = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """A node's own report (annotation registry.deckhouse.io/node-report)."""
+
+    token: str
+    result: WitnessResult
+    failure: FailureClass = FailureClass.NONE
+    message: str = ""
+    config_path: bool = False
+    custom_config: bool = False
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One Node; `group` is its NodeGroup's name or empty, `ready` its Ready condition."""
+
+    name: str
+    group: str = ""
+    is_master: bool = False
+    ready: bool = True
+    away: bool = False
+    unready_since: datetime | None = None
+    containerd_config: ContainerdConfig = ContainerdConfig.DEFAULT
+    witness: Witness | None = None
