@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kube operations of addon-operator that a late or lost run cannot do harm with.
+
+Every object that a run writes carries the state revision that it came from. A patch is a jq program that the operator
+runs against the object of the moment: where the object carries a higher revision it comes out unchanged, so an orphaned
+or delayed run is a no-op and never a failure (a JSON patch `test` would fail the run and put it into back-off).
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+NAMESPACE = "d8-system"
+REVISION = "registry.deckhouse.io/revision"
+LABELS = {"heritage": "deckhouse", "module": "registry"}
+
+Operation = dict[str, Any]
+
+
+def apply_secret(
+    name: str,
+    data: Mapping[str, str],
+    seen: Mapping[str, Any] | None,
+    revision: int,
+    *,
+    type_: str = "Opaque",
+    annotations: Mapping[str, str] | None = None,
+    lease: bool = False,
+) -> tuple[Operation, ...]:
+    """Make Secret `name` in d8-system hold `data` (text, not base64), or nothing to do when it does.
+
+    `seen` is the object (or a filter result with `data` and `metadata.annotations`), None where it is absent. With
+    `lease` the object must still carry exactly the revision before `revision` or `revision` itself: that is the state's
+    own optimistic lock. Keys that are not in `data` are removed, but for objects that others write too (see
+    `merge_secret`).
+    """
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
+    notes = {REVISION: str(revision), **(annotations or {})}
+    if seen is None:
+        return (_create(name, encoded, notes, type_),)
+    seen_notes = (seen.get("metadata") or {}).get("annotations") or {}
+    same_notes = all(seen_notes.get(key) == value for key, value in notes.items() if key != REVISION)
+    if (seen.get("data") or {}) == encoded and same_notes and (not lease or seen_notes.get(REVISION) == str(revision)):
+        return ()
+    guard = f"{_SEEN_REVISION} > {revision}"
+    if lease:
+        guard = f"({_SEEN_REVISION} != {revision - 1}) and ({_SEEN_REVISION} != {revision})"
+    change = f".data = {json.dumps(encoded)} | .metadata.annotations += {json.dumps(notes)}"
+    change += f" | .metadata.labels += {json.dumps(LABELS)}"
+    return (_patch(name, guard, change),)
+
+
+def merge_secret(name: str, data: Mapping[str, str], seen: Mapping[str, Any], revision: int) -> tuple[Operation, ...]:
+    """Set keys of a Secret that belongs to the platform, leaving its other keys and labels as they are."""
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
+    seen_data = seen.get("data") or {}
+    if all(seen_data.get(key) == value for key, value in encoded.items()):
+        return ()
+    notes = json.dumps({REVISION: str(revision)})
+    change = f".data += {json.dumps(encoded)} | .metadata.annotations += {notes}"
+    return (_patch(name, f"{_SEEN_REVISION} > {revision}", change),)
+
+
+def delete_object(kind: str, name: str, api_version: str = "v1") -> Operation:
+    """Delete one object of d8-system in the background; a missing one is fine."""
+    return {
+        "operation": "DeleteInBackground",
+        "apiVersion": api_version,
+        "kind": kind,
+        "namespace": NAMESPACE,
+        "name": name,
+    }
+
+
+_SEEN_REVISION = f'((.metadata.annotations["{REVISION}"] // "0") | tonumber)'
+
+
+def _create(name: str, encoded: Mapping[str, str], annotations: Mapping[str, str], type_: str) -> Operation:
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": LABELS, "annotations": dict(annotations)}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type_, "data": dict(encoded)}
+    return {"operation": "CreateIfNotExists", "object": secret}
+
+
+def _patch(name: str, guard: str, change: str) -> Operation:
+    return {
+        "operation": "JQPatch",
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "namespace": NAMESPACE,
+        "name": name,
+        "ignoreMissingObject": True,
+        "jqFilter": f"if {guard} then . else {change} end",
+    }
