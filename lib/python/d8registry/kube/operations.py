@@ -26,14 +26,13 @@ def apply_secret(
     *,
     type_: str = "Opaque",
     annotations: Mapping[str, str] | None = None,
-    lease: bool = False,
+    expected: int | None = None,
 ) -> tuple[Operation, ...]:
     """Make Secret `name` in d8-system hold `data` (text, not base64), or nothing to do when it does.
 
     `seen` is the object (or a filter result with `data` and `metadata.annotations`), None where it is absent. With
-    `lease` the object must still carry exactly the revision before `revision` or `revision` itself: that is the state's
-    own optimistic lock. Keys that are not in `data` are removed, but for objects that others write too (see
-    `merge_secret`).
+    `expected` the object must still carry that very revision, else nothing is written: the state's own optimistic
+    lock. Keys that are not in `data` are removed; for an object that others write too see `merge_secret`.
     """
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
     notes = {REVISION: str(revision), **(annotations or {})}
@@ -41,11 +40,11 @@ def apply_secret(
         return (_create(name, encoded, notes, type_),)
     seen_notes = (seen.get("metadata") or {}).get("annotations") or {}
     same_notes = all(seen_notes.get(key) == value for key, value in notes.items() if key != REVISION)
-    if (seen.get("data") or {}) == encoded and same_notes and (not lease or seen_notes.get(REVISION) == str(revision)):
+    if (seen.get("data") or {}) == encoded and same_notes and (expected in (None, revision)):
         return ()
     guard = f"{_SEEN_REVISION} > {revision}"
-    if lease:
-        guard = f"({_SEEN_REVISION} != {revision - 1}) and ({_SEEN_REVISION} != {revision})"
+    if expected is not None:
+        guard = f"{_SEEN_REVISION} != {expected}"
     change = f".data = {json.dumps(encoded)} | .metadata.annotations += {json.dumps(notes)}"
     change += f" | .metadata.labels += {json.dumps(LABELS)}"
     return (_patch(name, guard, change),)

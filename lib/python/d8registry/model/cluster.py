@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from d8registry.model.secret import Secret
+
 
 class WitnessResult(StrEnum):
     """How a node fared with the plan."""
@@ -64,3 +66,29 @@ class Node:
     unready_since: datetime | None = None
     containerd_config: ContainerdConfig = ContainerdConfig.DEFAULT
     witness: Witness | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeckhousePod:
+    """A pod of deckhouse-controller; `checksum` names the content of deckhouse-registry that it runs with."""
+
+    name: str
+    checksum: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyPod:
+    """A pod of the in-cluster proxy; `ip` is empty until it has one."""
+
+    name: str
+    ip: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretCopy:
+    """A pull secret named deckhouse-registry outside d8-system; `docker_config` is its text as it stands."""
+
+    namespace: str
+    docker_config: Secret

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secret `registry-bashible-config`: what node-manager renders node configuration from (platform.md section 4)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from d8registry.model.endpoint import Base, Credentials, Source
+from d8registry.model.settings import Mode
+
+NAME = "registry-bashible-config"
+
+
+def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]]) -> str:
+    """Build the YAML text of key `config`; `hosts` maps a folder's host to its sources in order.
+
+    `version` names the content, so that equal content is one version.
+    """
+    import yaml
+
+    body: dict[str, Any] = {
+        "mode": mode.value,
+        "imagesBase": str(base),
+        "proxyEndpoints": [],
+        "hosts": {
+            host: {"mirrors": [_build_mirror(source) for source in sources]} for host, sources in sorted(hosts.items())
+        },
+    }
+    version = hashlib.sha256(yaml.safe_dump(body, sort_keys=True).encode()).hexdigest()[:16]
+    text: str = yaml.safe_dump({**body, "version": version}, sort_keys=True)
+    return text
+
+
+def _build_mirror(source: Source) -> dict[str, Any]:
+    endpoint = source.endpoint
+    mirror: dict[str, Any] = {"host": endpoint.host, "scheme": endpoint.scheme.value}
+    if endpoint.ca:
+        mirror["ca"] = endpoint.ca
+    if endpoint.credentials:
+        mirror["auth"] = _build_auth(endpoint.credentials)
+    if source.rewrite:
+        pattern, replacement = source.rewrite
+        mirror["rewrites"] = [{"from": pattern, "to": replacement}]
+    return mirror
+
+
+def _build_auth(credentials: Credentials) -> dict[str, str]:
+    return {"username": credentials.username, "password": credentials.password.value, "auth": ""}

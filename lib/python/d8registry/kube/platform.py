@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secret `deckhouse-registry`: what the platform pulls with (platform.md section 3)."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from d8registry.errors import InvalidObject
+from d8registry.model.endpoint import FIXED_HOST, FIXED_PATH, Base, Credentials, Endpoint, Scheme
+from d8registry.model.secret import Secret
+
+NAME = "deckhouse-registry"
+DOCKER_CONFIG = ".dockerconfigjson"
+
+
+def decode_secret(seen: Mapping[str, Any]) -> dict[str, str]:
+    """Decode the data of a Secret object; a value that is not base64 of UTF-8 raises InvalidObject naming its key."""
+    name = (seen.get("metadata") or {}).get("name", "")
+    decoded = {}
+    for key, value in (seen.get("data") or {}).items():
+        try:
+            decoded[key] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise InvalidObject(f"Secret d8-system/{name}: key {key} is not base64 of UTF-8 text") from error
+    return decoded
+
+
+def read_endpoint(seen: Mapping[str, Any]) -> Endpoint:
+    """Read the endpoint that the Secret describes; raises InvalidObject where its contract is broken."""
+    data = decode_secret(seen)
+    if not data.get("address"):
+        raise InvalidObject(f"Secret d8-system/{NAME}: key address is missing or empty; it is the platform's")
+    if data.get("scheme") not in list(Scheme):
+        raise InvalidObject(f"Secret d8-system/{NAME}: key scheme must be http or https; it is the platform's")
+    return Endpoint(
+        host=data["address"],
+        path=data.get("path", "").rstrip("/"),
+        scheme=Scheme(data["scheme"]),
+        ca=data.get("ca", ""),
+        credentials=_find_credentials(data.get(DOCKER_CONFIG, ""), data["address"]),
+    )
+
+
+def is_fixed(endpoint: Endpoint) -> bool:
+    """Tell whether the platform pulls from the fixed address."""
+    return (endpoint.host, endpoint.path) == (FIXED_HOST, FIXED_PATH)
+
+
+def build_docker_config(entries: Sequence[tuple[str, Credentials]]) -> str:
+    """Build `.dockerconfigjson`: keys (host, or host/path) to credentials, in order; anonymous ones hold no user."""
+    auths = {key: _build_entry(credentials) for key, credentials in entries}
+    return json.dumps({"auths": auths}, separators=(",", ":"))
+
+
+def build_data(base: Base, scheme: Scheme, ca: str, entries: Sequence[tuple[str, Credentials]]) -> dict[str, str]:
+    """Build the five keys of the Secret."""
+    return {
+        "address": base.host,
+        "path": base.path,
+        "scheme": scheme.value,
+        "ca": ca,
+        DOCKER_CONFIG: build_docker_config(entries),
+    }
+
+
+def hash_content(data: Mapping[str, str]) -> str:
+    """Hash the Secret's content as deckhouse-controller does for annotation checksum/registry-version.
+
+    SHA-256, hex, of a JSON object in the Secret's own field order, `ca` left out when empty, the docker config as
+    base64, with the escapes of Go's encoding/json.
+    """
+    fields = {key: data.get(key, "") for key in ("address", "path", "scheme", "ca")}
+    if not fields["ca"]:
+        del fields["ca"]
+    fields[DOCKER_CONFIG] = base64.b64encode(data.get(DOCKER_CONFIG, "").encode()).decode()
+    return hashlib.sha256(_dump_go(fields).encode()).hexdigest()
+
+
+def _dump_go(value: Mapping[str, str]) -> str:
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _build_entry(credentials: Credentials) -> dict[str, str]:
+    if not credentials:
+        return {}
+    user, password = credentials.username, credentials.password.value
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"username": user, "password": password, "auth": auth}
+
+
+def _find_credentials(docker_config: str, host: str) -> Credentials:
+    try:
+        auths = (json.loads(docker_config or "{}").get("auths") or {}).items()
+    except (ValueError, AttributeError) as error:
+        raise InvalidObject(f"Secret d8-system/{NAME}: key {DOCKER_CONFIG} is not a docker configuration") from error
+    entry = next((entry for key, entry in auths if key.removeprefix("https://").partition("/")[0] == host), {})
+    user, password = entry.get("username", ""), entry.get("password", "")
+    if not user and entry.get("auth"):
+        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+    return Credentials(username=user, password=Secret(password))
