@@ -99,7 +99,9 @@ def _find_credentials(docker_config: str, host: str) -> Credentials:
         auths = (json.loads(docker_config or "{}").get("auths") or {}).items()
     except (ValueError, AttributeError) as error:
         raise InvalidObject(f"Secret d8-system/{NAME}: key {DOCKER_CONFIG} is not a docker configuration") from error
-    entry = next((entry for key, entry in auths if key.removeprefix("https://").partition("/")[0] == host), {})
+    entry: Mapping[str, str] = next(
+        (entry for key, entry in auths if key.removeprefix("https://").partition("/")[0] == host), {}
+    )
     user, password = entry.get("username", ""), entry.get("password", "")
     if not user and entry.get("auth"):
         user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secret `registry-state`: the state as YAML, and the conditions that people read (platform.md section 9)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from d8registry.errors import StateUnreadable
+from d8registry.kube.operations import REVISION
+from d8registry.kube.platform import decode_secret
+from d8registry.model.condition import Condition, ConditionStatus, ConditionType
+from d8registry.model.endpoint import Credentials, Endpoint, Scheme
+from d8registry.model.secret import Secret
+from d8registry.model.settings import CheckMode, Mode
+from d8registry.model.state import SCHEMA, Generation, Phase, Refusal, State, Step, Switch
+
+NAME = "registry-state"
+RECOVER = (
+    "restore the Secret from a backup (kubectl -n d8-system apply -f FILE); until then nothing is changed, and pulls "
+    "go on with what the nodes and the proxy have"
+)
+
+
+def parse_state(seen: Mapping[str, Any] | None) -> State | None:
+    """Read the state; None where the Secret or its key is absent.
+
+    Raises StateUnreadable where it cannot be understood, or was written by a newer release.
+    """
+    import yaml
+
+    text = decode_secret(seen).get("state") if seen else None
+    if seen is None or text is None:
+        return None
+    try:
+        body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        if body["schema"] > SCHEMA:
+            raise StateUnreadable(f"Secret d8-system/{NAME} was written by a newer release (schema {body['schema']})")
+        return _parse_body(body, int(seen["metadata"]["annotations"][REVISION]))
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise StateUnreadable(f"Secret d8-system/{NAME}: key state cannot be read; {RECOVER}") from error
+
+
+def render_state(state: State) -> str:
+    """Render the state as YAML; `step` at the top is for people and not read back."""
+    import yaml
+
+    switch = state.switch
+    body = {
+        "schema": SCHEMA,
+        "step": switch.step.value if switch else "",
+        "current": _render_generation(state.current),
+        "switch": _render_switch(switch) if switch else None,
+        "refusal": _render_refusal(state.refusal) if state.refusal else None,
+        "ownsRealHost": state.owns_real_host,
+        "retainedHost": _render_endpoint(state.retained_host) if state.retained_host else None,
+        "counter": state.counter,
+        "epoch": state.epoch,
+        "requests": dict(state.requests),
+    }
+    text: str = yaml.dump(body, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+    return text
+
+
+def parse_conditions(seen: Mapping[str, Any] | None) -> tuple[Condition, ...]:
+    """Read the conditions of an earlier run; none where there are none or they cannot be read (they are rebuilt)."""
+    import yaml
+
+    try:
+        entries = yaml.safe_load(decode_secret(seen).get("conditions", "[]")) if seen else []
+        return tuple(
+            Condition(
+                type=ConditionType(entry["type"]),
+                status=ConditionStatus(entry["status"]),
+                reason=entry["reason"],
+                message=entry["message"],
+                since=_parse_time(entry["lastTransitionTime"]),
+                generation=entry["observedGeneration"],
+            )
+            for entry in entries or []
+        )
+    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        return ()
+
+
+def render_conditions(conditions: Sequence[Condition]) -> str:
+    """Render the documented list of conditions as YAML."""
+    import yaml
+
+    text: str = yaml.safe_dump(
+        [
+            {
+                "type": condition.type.value,
+                "status": condition.status.value,
+                "reason": condition.reason,
+                "message": condition.message,
+                "lastTransitionTime": _render_time(condition.since),
+                "observedGeneration": condition.generation,
+            }
+            for condition in conditions
+        ],
+        sort_keys=False,
+        width=1000,
+    )
+    return text
+
+
+def _parse_body(body: Mapping[str, Any], revision: int) -> State:
+    return State(
+        revision=revision,
+        current=_parse_generation(body["current"]),
+        switch=_parse_switch(body["switch"]) if body["switch"] else None,
+        refusal=_parse_refusal(body["refusal"]) if body["refusal"] else None,
+        owns_real_host=body["ownsRealHost"],
+        retained_host=_parse_endpoint(body["retainedHost"]) if body["retainedHost"] else None,
+        counter=body["counter"],
+        epoch=body["epoch"],
+        requests=tuple(sorted((body["requests"] or {}).items())),
+    )
+
+
+def _parse_switch(body: Mapping[str, Any]) -> Switch:
+    return Switch(
+        plan=body["plan"],
+        candidate=_parse_generation(body["candidate"]),
+        step=Step(body["step"]),
+        phase=Phase(body["phase"]),
+        started=_parse_time(body["started"]),
+        since=_parse_time(body["since"]),
+        progressed=_parse_time(body["progressed"]),
+        progress=body["progress"],
+        canaries=tuple(body["canaries"]),
+        addressed=_parse_time(body["addressed"]) if body["addressed"] else None,
+        keep_host_ca=body["keepHostCA"],
+    )
+
+
+def _render_switch(switch: Switch) -> dict[str, Any]:
+    return {
+        "plan": switch.plan,
+        "candidate": _render_generation(switch.candidate),
+        "step": switch.step.value,
+        "phase": switch.phase.value,
+        "started": _render_time(switch.started),
+        "since": _render_time(switch.since),
+        "progressed": _render_time(switch.progressed),
+        "progress": switch.progress,
+        "canaries": list(switch.canaries),
+        "addressed": _render_time(switch.addressed) if switch.addressed else None,
+        "keepHostCA": switch.keep_host_ca,
+    }
+
+
+def _parse_refusal(body: Mapping[str, Any]) -> Refusal:
+    return Refusal(
+        fingerprint=body["fingerprint"], step=Step(body["step"]), reason=body["reason"], message=body["message"]
+    )
+
+
+def _render_refusal(refusal: Refusal) -> dict[str, str]:
+    return {
+        "fingerprint": refusal.fingerprint,
+        "step": refusal.step.value,
+        "reason": refusal.reason,
+        "message": refusal.message,
+    }
+
+
+def _parse_generation(body: Mapping[str, Any]) -> Generation:
+    return Generation(
+        number=body["number"],
+        mode=Mode(body["mode"]),
+        endpoint=_parse_endpoint(body["endpoint"]),
+        check_mode=CheckMode(body["checkMode"]),
+    )
+
+
+def _render_generation(generation: Generation) -> dict[str, Any]:
+    return {
+        "number": generation.number,
+        "mode": generation.mode.value,
+        "checkMode": generation.check_mode.value,
+        "endpoint": _render_endpoint(generation.endpoint),
+    }
+
+
+def _parse_endpoint(body: Mapping[str, Any]) -> Endpoint:
+    return Endpoint(
+        host=body["host"],
+        path=body["path"],
+        scheme=Scheme(body["scheme"]),
+        ca=body["ca"],
+        credentials=Credentials(username=body["username"], password=Secret(body["password"])),
+    )
+
+
+def _render_endpoint(endpoint: Endpoint) -> dict[str, str]:
+    return {
+        "scheme": endpoint.scheme.value,
+        "host": endpoint.host,
+        "path": endpoint.path,
+        "ca": endpoint.ca,
+        "username": endpoint.credentials.username,
+        "password": endpoint.credentials.password.value,
+    }
+
+
+def _parse_time(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    return datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+
+
+def _render_time(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
