@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Proves hosts-auth-rewrite.patch. The build copies this file beside the patched
-// core/remotes/docker/config/hosts.go, where `python -m box build --test` runs it.
+// core/remotes/docker/config/hosts.go and runs it before it compiles the programs.
 package config_test
 
 import (

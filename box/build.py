@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the box runs and how it is built: Go programs from box/tools, Debian packages unpacked, the image set."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from box import images
+from box.artifact import Artifact, building_lock, hash_inputs, publish, run_logged
+from box.errors import BoxError
+from box.images.debian import fetch_packages
+from box.layout import REPOSITORY, cache_folder
+from box.report import Report
+
+MACHINE_PACKAGES = ("curl", "iproute2", "jq", "mmdebstrap", "patch", "shellcheck", "util-linux")
+"""Debian packages that must be installed on the machine itself; none of them brings a service."""
+
+NODE_PACKAGES = ("containernetworking-plugins", "libseccomp2", "runc")
+"""Debian packages that are only unpacked into the cache and seen by nodes."""
+
+KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl")
+CONTAINERD = "github.com/containerd/containerd/v2"
+CONTAINERD_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
+_TOOLS = REPOSITORY / "box" / "tools"
+_RECIPE = "1"  # raise it when the way of building changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Where the built programs lie; all but `etcd`, `coredns` and `helm` are folders."""
+
+    kubernetes: Path
+    containerd: Path
+    debian: Path
+    etcd: Path
+    coredns: Path
+    helm: Path
+    images: images.ImageSet
+
+
+def build_all(report: Report, cache: Path | None = None) -> Tools:
+    """Build what the cache does not hold yet and return where everything lies; nothing is built on a warm cache."""
+    cache = cache or cache_folder()
+    artifacts = list_artifacts(cache)
+    missing = [artifact for artifact in artifacts if not artifact.folder(cache).is_dir()]
+    if missing:
+        _build_missing(artifacts, cache, report)
+    made = {artifact.name: artifact.folder(cache) for artifact in artifacts}
+    return Tools(
+        kubernetes=made["kubernetes"],
+        containerd=made["containerd"],
+        debian=fetch_packages(cache, NODE_PACKAGES, report.line) / "root",
+        etcd=made["etcd"] / "etcd",
+        coredns=made["coredns"] / "coredns",
+        helm=made["helm"] / "helm",
+        images=images.build(cache, report.line),
+    )
+
+
+def _build_missing(artifacts: list[Artifact], cache: Path, report: Report) -> None:
+    with building_lock(cache, lambda: report.line(f"waiting for another build in {cache}")):
+        missing = [artifact for artifact in artifacts if not artifact.folder(cache).is_dir()]
+        seconds = sum(artifact.cold_seconds for artifact in missing)
+        if missing:
+            report.line(f"{len(missing)} of {len(artifacts)} programs to build into {cache}, up to {seconds} s in all")
+        for number, artifact in enumerate(missing, start=1):
+            title = f"[{number}/{len(missing)}] building {artifact.name} {artifact.version}"
+            with report.stage(f"{title} (up to {artifact.cold_seconds} s cold)"):
+                publish(artifact, cache)
+
+
+def list_artifacts(cache: Path) -> list[Artifact]:
+    """Return every Go program of the box, each keyed by its sources and by the Go version."""
+    try:
+        go = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BoxError(f"go, which builds the box, does not run ({error}); install Go 1.26 or newer") from error
+
+    def artifact(name: str, version: str, cold_seconds: int, build: Callable[[Path, Path], None]) -> Artifact:
+        sources = [path for path in (_TOOLS / name).iterdir() if path.is_file()]
+        log = cache / "logs" / f"{name}.log"
+        key = hash_inputs((_RECIPE, version, go), sources)
+        return Artifact(name=name, version=version, key=key, cold_seconds=cold_seconds, build=partial(build, log))
+
+    return [
+        artifact("etcd", "3.6.5", 40, partial(_build_program, "etcd", "go.etcd.io/etcd/server/v3", "etcd")),
+        artifact("coredns", "1.15.0", 60, partial(_build_program, "coredns", ".", "coredns")),
+        artifact("containerd", "2.2.3", 100, _build_containerd),
+        artifact("helm", "3.19.5", 90, partial(_build_program, "helm", "helm.sh/helm/v3/cmd/helm", "helm")),
+        artifact("kubernetes", "1.34.4", 520, _build_kubernetes),
+    ]
+
+
+def _go_build(log: Path, module: Path, output: Path, packages: list[str], *, link: str = "", tags: str = "") -> None:
+    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {link}".strip(), "-o", str(output)]
+    command += ["-tags", tags] if tags else []
+    run_logged([*command, *packages], module, log, {"CGO_ENABLED": "0", "GOFLAGS": ""})
+
+
+def _build_program(name: str, package: str, program: str, log: Path, target: Path) -> None:
+    _go_build(log, _TOOLS / name, target / program, [package])
+
+
+def _build_kubernetes(log: Path, target: Path) -> None:
+    version = "-X k8s.io/component-base/version.gitVersion=v1.34.4"
+    _go_build(log, _TOOLS / "kubernetes", target / "hyperkube", ["."], link=version)
+    for program in KUBERNETES_PROGRAMS:
+        (target / program).symlink_to("hyperkube")
+
+
+def _build_containerd(log: Path, target: Path) -> None:
+    """Build containerd from a copy of its module with our patch, after the patch has passed its test."""
+    version = f"-X {CONTAINERD}/version.Version=v2.2.3+registry-box"
+    module = target / "module"
+    _patch_containerd(log, module)
+    run_logged(["go", "test", f"{CONTAINERD}/core/remotes/docker/config"], module, log, {"CGO_ENABLED": "0"})
+    packages = [f"{CONTAINERD}/cmd/{program}" for program in CONTAINERD_PROGRAMS]
+    _go_build(log, module, target, packages, link=version, tags="no_btrfs,no_devmapper,no_zfs,no_aufs")
+    shutil.rmtree(module)
+
+
+def _patch_containerd(log: Path, module: Path) -> None:
+    source = _TOOLS / "containerd"
+    run_logged(["go", "mod", "download", CONTAINERD], source, log)
+    listed = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", CONTAINERD], cwd=source, capture_output=True, text=True, check=True
+    )
+    patched = module / "containerd"
+    shutil.copytree(listed.stdout.strip(), patched, ignore=shutil.ignore_patterns("*_test.go"))
+    for path in (patched, *patched.rglob("*")):  # files of the module cache are read-only
+        path.chmod(path.stat().st_mode | 0o200)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(source / name, module / name)
+    run_logged(["patch", "-p1", "-i", str(source / "hosts-auth-rewrite.patch")], patched, log)
+    shutil.copy(source / "hosts_auth_rewrite_test.go", patched / "core/remotes/docker/config")
+    run_logged(["go", "mod", "edit", f"-replace={CONTAINERD}=./containerd"], module, log)
+
+
+def find_containerd(folder: Path) -> Path:
+    """Return a folder given by the user after seeing that it holds the programs of containerd; else BoxError."""
+    missing = [name for name in CONTAINERD_PROGRAMS if not os.access(folder / name, os.X_OK)]
+    if missing:
+        raise BoxError(f"--containerd-dir {folder} lacks {', '.join(missing)}; it must hold the built programs")
+    return folder.resolve()

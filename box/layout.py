@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names, addresses and folders of the box; docs/internal/INTERFACES.md has them as a table."""
+
+import os
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PYTHON = Path(sys.executable)
+
+RUN = Path("/run/d8-registry-box")
+"""State of one box: process records, certificates, kubeconfig, logs. Removed by `down`."""
+
+DATA = Path("/var/lib/d8-registry-box")
+"""Disks of the nodes, one folder a node. Removed by `down`."""
+
+PREFIX = "d8box-"
+"""Begins the name of every network namespace and every cgroup of the box."""
+
+CORE = f"{PREFIX}core"
+REGISTRY_A = f"{PREFIX}reg-a"
+
+BRIDGE_ADDRESS = "10.111.0.1"
+REGISTRY_A_ADDRESS = "10.111.0.100"
+REGISTRY_NAMES = {"registry-a.box.test": REGISTRY_A_ADDRESS, "registry-b.box.test": "10.111.0.101"}
+POD_RANGE = "10.112.0.0/16"
+SERVICE_RANGE = "10.113.0.0/16"
+SERVICE_API_ADDRESS = "10.113.0.1"
+API_PORT = 6443
+API_URL = f"https://{BRIDGE_ADDRESS}:{API_PORT}"
+CLUSTER_DOMAIN = "cluster.local"
+
+KUBECONFIG = RUN / "kubeconfig"
+LOGS = RUN / "logs"
+PKI = RUN / "pki"
+
+
+class Group(StrEnum):
+    """NodeGroups of the box."""
+
+    MASTER = "master"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One machine of the cluster; `number` makes its pod range 10.112.<number>.0/24."""
+
+    name: str
+    group: Group
+    address: str
+    number: int
+
+    @property
+    def namespace(self) -> str:
+        """Name of the node's network namespace, and of its cgroup under every controller."""
+        return PREFIX + self.name
+
+    @property
+    def pod_range(self) -> str:
+        """The node's own /24 of pod addresses."""
+        return f"10.112.{self.number}.0/24"
+
+    @property
+    def disk(self) -> Path:
+        """Folder on the machine with what the node keeps over a reboot (`etc`, `opt`, `var`)."""
+        return DATA / self.name
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels that the platform gives a node of this group."""
+        labels = {"node.deckhouse.io/group": str(self.group), f"node-role.kubernetes.io/{self.group}": ""}
+        if self.group is Group.MASTER:
+            labels["node-role.kubernetes.io/control-plane"] = ""
+        return labels
+
+
+NODES = (
+    Node(name="master-0", group=Group.MASTER, address="10.111.0.10", number=1),
+    Node(name="worker-0", group=Group.WORKER, address="10.111.0.20", number=2),
+    Node(name="worker-1", group=Group.WORKER, address="10.111.0.21", number=3),
+)
+
+
+def cache_folder() -> Path:
+    """Return the folder of built programs and images: `$BOX_CACHE`, else one in the user's cache."""
+    chosen = os.environ.get("BOX_CACHE")
+    return Path(chosen).resolve() if chosen else Path.home() / ".cache" / "d8-registry-box"
