@@ -18,7 +18,7 @@ import yaml
 
 from box.runner.crontab import Crontab, parse_crontab, parse_duration
 from box.runner.errors import ConfigError
-from box.runner.selectors import render_field_selector, render_label_selector
+from box.runner.selecting import render_field_selector, render_label_selector
 
 MAIN_QUEUE = "main"
 EVERY_EVENT = ("Added", "Modified", "Deleted")

@@ -142,17 +142,18 @@ def _describe(error: jsonschema.ValidationError, module: str) -> Iterator[str]:
     """Word one violation as go-openapi does; values themselves are never shown, they may be secret."""
     where = ".".join([module, *(str(part) for part in error.absolute_path)])
     rule: Any = error.validator_value
+    value: Any = error.instance
     schema: Any = error.schema
     match error.validator:
         case "type":
             words = [rule] if isinstance(rule, str) else [word for word in rule if word != "null"]
-            yield f'{where} in body must be of type {",".join(words)}: "{_kind(error.instance)}"'
+            yield f'{where} in body must be of type {",".join(words)}: "{_kind(value)}"'
         case "additionalProperties":
-            for key in sorted(set(error.instance) - set(schema.get("properties") or {})):
+            for key in sorted(set(value) - set(schema.get("properties") or {})):
                 yield f"{where}.{key} in body is a forbidden property"
         case "required":
             for key in rule:
-                if key not in error.instance:
+                if key not in value:
                     yield f"{where}.{key} in body is required"
         case "enum":
             yield f"{where} in body should be one of [{' '.join(str(item) for item in rule)}]"
