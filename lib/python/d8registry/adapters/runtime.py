@@ -28,7 +28,8 @@ class Run:
     """What one process was given.
 
     `snapshots`: binding name -> the jq filter results, or whole objects where the binding has no filter. `values`,
-    `config_values`: the module's section, {} when nothing is set. `now` is aware, UTC, whole seconds.
+    `config_values`: the module's section, {} when nothing is set. `now` is aware, UTC, whole seconds. `bindings`: the
+    names of the bindings that woke this run (for a group: the last one merged).
     """
 
     snapshots: Mapping[str, tuple[JSON, ...]]
@@ -36,6 +37,7 @@ class Run:
     global_values: Mapping[str, JSON]
     config_values: Mapping[str, JSON]
     now: datetime
+    bindings: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ def _run(handle: Callable[[Run], Outputs]) -> None:
         global_values=values.get("global") or {},
         config_values=config_values.get(SECTION) or {},
         now=datetime.now(UTC).replace(microsecond=0),
+        bindings=frozenset(context.get("binding", "") for context in contexts),
     )
     outputs = handle(run)
     kube, patches = KubeOperationCollector(), _Payloads(build_values_patch(run.values, outputs.internal or {}))

@@ -41,8 +41,8 @@ class Base:
         return self.host + self.path
 
     def build_reference(self, tag_or_digest: str) -> str:
-        """Put a tag (`:v1`), a digest (`@sha256:…`), or a bare one of either behind this base."""
-        if tag_or_digest.startswith((":", "@")):
+        """Put a tag (`:v1`), a digest (`@sha256:…`), a bare one of either, or `/sub:v1` behind this base."""
+        if tag_or_digest.startswith((":", "@", "/")):
             return f"{self}{tag_or_digest}"
         return f"{self}@{tag_or_digest}" if ":" in tag_or_digest else f"{self}:{tag_or_digest}"
 

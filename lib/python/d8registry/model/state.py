@@ -86,7 +86,8 @@ class State:
 
     `current` is the last good generation; `owns_real_host`: the node plan keeps the folder of an Unmanaged
     generation's real host (since the first AddSource); `counter` and `epoch` are the node token's; `requests` the last
-    seen values of the request annotations.
+    seen values of the request annotations; `generations` the last number given to a generation; `retained_host` the
+    real host whose CA stays on the nodes because something still names it.
     """
 
     revision: int
@@ -94,6 +95,7 @@ class State:
     switch: Switch | None = None
     refusal: Refusal | None = None
     owns_real_host: bool = False
+    generations: int = 1
     counter: int = 1
     epoch: str
     requests: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of the reconcile hook: read, decide, and write either a new state or the effects of the one that was read."""
+
+import secrets as randomness
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from d8registry.adapters.idle import SWITCHING
+from d8registry.adapters.runtime import Outputs, Run
+from d8registry.errors import StateUnreadable
+from d8registry.kube import platform, proxy
+from d8registry.kube.operations import Operation, apply_secret
+from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
+from d8registry.model.state import State
+from d8registry.pki.material import NAME as PKI
+from d8registry.pki.material import Material, parse_material
+from d8registry.switching.decide import Decision, build_initial_state, decide
+from d8registry.switching.effects import build_material, build_operations
+from d8registry.switching.observe import Inputs, observe
+from d8registry.switching.observed import Observed
+from d8registry.switching.realise import find_stage, realise
+from d8registry.switching.report import build_conditions, build_halted_conditions
+
+
+def reconcile(run: Run) -> Outputs:
+    """Carry the module one decision further; twice changes nothing."""
+    seen = {entry["metadata"]["name"]: entry for entry in run.snapshots.get("secrets", ())}
+    observed = observe(
+        Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values)
+    )
+    try:
+        state = parse_state(seen.get(NAME))
+    except StateUnreadable as error:
+        return _halt("StateUnreadable", str(error), run, seen)
+    if state is None:
+        state = build_initial_state(observed, randomness.token_hex(4))
+        if state is None:
+            return _halt(*_explain_no_state(observed), run, seen)
+        initial = Decision(state=replace(state, revision=1))
+        return Outputs(operations=_write_state(initial, run, observed, seen, expected=0))
+    return _go_on(state, observed, run, seen)
+
+
+def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) -> Outputs:
+    material = parse_material(platform.decode_secret(seen[PKI])) if PKI in seen else None
+    if material is None or find_stage(state).proxy:
+        issued = _renew(state, material, observed, run)
+        if issued is not None:
+            return Outputs(operations=build_material(issued, seen, state.revision))
+    desired = realise(state, observed, material)
+    operations = build_operations(state, desired, material, seen)
+    internal = run.values.get("internal") or {}
+    settled = not operations and all(internal.get(key) == value for key, value in desired.internal.items())
+    decision = decide(state, observed, material, run.now, settled=settled)
+    if decision.state != state:
+        return Outputs(
+            operations=_write_state(decision, run, observed, seen, expected=state.revision), internal=desired.internal
+        )
+    report = _write_state(decision, run, observed, seen, expected=state.revision)
+    return Outputs(operations=(*operations, *report), internal=desired.internal)
+
+
+def _renew(state: State, material: Material | None, observed: Observed, run: Run) -> Material | None:
+    """Issue what is missing or about to end; an authority is made once a switch needs one."""
+    if material is None and state.switch is None:
+        return None
+    from d8registry.pki.renewal import Issue, build_names, plan_renewal
+
+    names = build_names(observed.cluster_domain)
+    plan = plan_renewal(material, names, run.now)
+    if plan.issue is Issue.NOTHING:
+        return None
+    from d8registry.adapters.certificates import issue_material
+
+    return issue_material(plan, material, names, run.now)
+
+
+def _write_state(
+    decision: Decision, run: Run, observed: Observed, seen: Mapping[str, Any], *, expected: int
+) -> tuple[Operation, ...]:
+    state = decision.state
+    earlier = parse_conditions(seen.get(NAME))
+    conditions = build_conditions(decision, earlier, observed.module_settings, run.now)
+    target = state.switch.candidate if state.switch else state.current
+    data = {
+        "state": render_state(state),
+        "conditions": render_conditions(conditions),
+        "mode": state.current.mode.value,
+        "target_mode": target.mode.value,
+        "hash": target.endpoint.fingerprint,
+    }
+    notes = {SWITCHING: "true" if state.switch else "false"}
+    return apply_secret(NAME, data, seen.get(NAME), state.revision, expected=expected, annotations=notes)
+
+
+def _halt(reason: str, message: str, run: Run, seen: Mapping[str, Any]) -> Outputs:
+    """Change nothing but what is said, and keep Helm's switches as the objects show them to be."""
+    earlier = parse_conditions(seen.get(NAME))
+    conditions = build_halted_conditions(reason, message, run.now)
+    same = [(c.reason, c.message) for c in earlier] == [(c.reason, c.message) for c in conditions]
+    text = render_conditions(earlier if same else conditions)
+    internal = _restore_switches(run, seen)
+    if NAME not in seen:
+        return Outputs(operations=apply_secret(NAME, {"conditions": text}, None, 0), internal=internal)
+    data = {**platform.decode_secret(seen[NAME]), "conditions": text}
+    revision = int((seen[NAME]["metadata"].get("annotations") or {}).get("registry.deckhouse.io/revision", "0"))
+    return Outputs(operations=apply_secret(NAME, data, seen[NAME], revision, expected=revision), internal=internal)
+
+
+def _restore_switches(run: Run, seen: Mapping[str, Any]) -> dict[str, Any]:
+    is_on = proxy.UPSTREAM in seen
+    masters = sum("node-role.kubernetes.io/control-plane" in (n.get("labels") or {}) for n in run.snapshots["nodes"])
+    return {"proxy": {"enabled": is_on, "replicas": max(masters, 1) if is_on else 0}}
+
+
+def _explain_no_state(observed: Observed) -> tuple[str, str]:
+    if observed.platform is None:
+        message = (
+            "Secret d8-system/deckhouse-registry is missing; the platform creates it. Nothing is changed until then"
+        )
+        return "PlatformRegistryMissing", message
+    message = f"the fixed address is in use, but Secret d8-system/{NAME} has no state: {RECOVER}"
+    return "StateMissing", message

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets of the in-cluster proxy, and the values that switch it on (docs/internal/INTERFACES.md)."""
+
+import json
+from collections.abc import Sequence
+
+from d8registry.model.endpoint import Credentials, Endpoint
+
+UPSTREAM = "registry-incluster-proxy-upstream"
+USERS = "registry-incluster-proxy-users"
+CERTIFICATE = "registry-incluster-proxy-tls"
+RENDERED = (
+    ("apps/v1", "Deployment", "registry-incluster-proxy"),
+    ("v1", "Service", "registry"),
+    ("policy/v1", "PodDisruptionBudget", "registry-incluster-proxy"),
+    ("v1", "ServiceAccount", "registry-incluster-proxy"),
+)
+
+
+def build_upstream(endpoint: Endpoint, generation: int) -> str:
+    """Build `upstream.json`."""
+    return _dump(
+        {
+            "generation": str(generation),
+            "scheme": endpoint.scheme.value,
+            "host": endpoint.host,
+            "path": endpoint.path,
+            "ca": endpoint.ca,
+            "username": endpoint.credentials.username,
+            "password": endpoint.credentials.password.value,
+        }
+    )
+
+
+def build_users(accepted: Sequence[Credentials], generation: str) -> str:
+    """Build `users.json`: each known user once; anonymous clients only if one of the endpoints is anonymous."""
+    known = {(user.username, user.password.value) for user in accepted if user}
+    return _dump(
+        {
+            "generation": generation,
+            "anonymous": any(not user for user in accepted),
+            "users": [{"username": name, "password": password} for name, password in sorted(known)],
+        }
+    )
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The difference between what is to exist and what was seen, as kube operations."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from d8registry.checker.question import render_questions
+from d8registry.evidence.question import render_question
+from d8registry.kube import bashible, platform, proxy
+from d8registry.kube.operations import Operation, apply_secret, delete_object, merge_secret
+from d8registry.model.state import State
+from d8registry.nodes.wire import render_plan
+from d8registry.pki.material import NAME as PKI
+from d8registry.pki.material import Material, render_material
+from d8registry.switching.realise import Desired, find_stage
+
+NODE_PLAN = "registry-node-plan"
+QUESTIONS = "registry-questions"
+
+
+def build_operations(
+    state: State, desired: Desired, material: Material | None, seen: Mapping[str, Any]
+) -> tuple[Operation, ...]:
+    """Build what is still to be written of the effects of `state`; nothing when all of it is there.
+
+    `seen` maps the names of our Secrets in d8-system to the objects of this run. CA files and sources come before what
+    refers to them: the node plan and the platform's text first, the address last.
+    """
+    return tuple(_build(state, desired, material, seen))
+
+
+def _build(state: State, desired: Desired, material: Material | None, seen: Mapping[str, Any]) -> Iterable[Operation]:
+    revision = state.revision
+    questions = {
+        "questions": render_questions([q for q in (desired.images_question, desired.proxy_question) if q]),
+        "evidence": render_question(desired.evidence_question),
+    }
+    secrets: dict[str, dict[str, str] | None] = {
+        NODE_PLAN: {"plan": render_plan(desired.node_plan)},
+        bashible.NAME: {"config": desired.bashible} if desired.bashible is not None else None,
+        QUESTIONS: questions,
+        **_build_proxy(desired, material),
+    }
+    for name, data in secrets.items():
+        if data is not None:
+            yield from apply_secret(name, data, seen.get(name), revision)
+    if not find_stage(state).proxy:
+        yield from _remove_proxy(seen)
+    original = seen.get(platform.NAME)
+    if desired.platform is not None and original is not None:
+        yield from merge_secret(platform.NAME, desired.platform, original, revision)
+
+
+def _build_proxy(desired: Desired, material: Material | None) -> dict[str, dict[str, str] | None]:
+    if material is None or desired.upstream is None or desired.users is None:
+        return {}
+    certificate = {"tls.crt": material.cert_pem, "tls.key": material.key.value, "ca.crt": material.ca_pem}
+    return {
+        proxy.CERTIFICATE: certificate,
+        proxy.USERS: {"users.json": desired.users},
+        proxy.UPSTREAM: {"upstream.json": desired.upstream},
+    }
+
+
+def _remove_proxy(seen: Mapping[str, Any]) -> Iterable[Operation]:
+    """Remove what a stage without a proxy must not leave; Helm keeps rendered objects on purpose."""
+    secrets = [name for name in (proxy.UPSTREAM, proxy.USERS, proxy.CERTIFICATE) if name in seen]
+    if not secrets:
+        return
+    for version, kind, name in proxy.RENDERED:
+        yield delete_object(kind, name, version)
+    for name in secrets:
+        yield delete_object("Secret", name)
+
+
+def build_material(material: Material, seen: Mapping[str, Any], revision: int) -> tuple[Operation, ...]:
+    """Build what writes newly issued material to Secret registry-pki."""
+    return apply_secret(PKI, render_material(material), seen.get(PKI), revision)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put together what one run sees from the results of the reconcile hook's bindings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from d8registry.checker.images import required_images
+from d8registry.checker.result import parse_checks
+from d8registry.errors import InvalidSettings
+from d8registry.evidence.answer import parse_evidence
+from d8registry.kube import bashible, cluster, platform, settings
+from d8registry.kube.operations import REVISION
+from d8registry.model.cluster import FailureClass, SecretCopy, Witness, WitnessResult
+from d8registry.model.endpoint import FIXED_BASE, Base
+from d8registry.model.secret import Secret
+from d8registry.model.settings import CheckMode, Settings
+from d8registry.nodes.witness import Unreadable, parse_witness
+from d8registry.pki.bundle import is_certificate_bundle
+from d8registry.switching.observed import Observed
+
+JSON = Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """The snapshots of one run, `secrets` by name; `values` and `global_values` as the operator gives them."""
+
+    snapshots: Mapping[str, Sequence[JSON]]
+    secrets: Mapping[str, JSON]
+    values: Mapping[str, JSON]
+    global_values: Mapping[str, JSON]
+
+
+def observe(inputs: Inputs) -> Observed:
+    """Read everything; raises InvalidObject where the platform breaks its own contract."""
+    secrets, snapshots = inputs.secrets, inputs.snapshots
+    seen = secrets.get(platform.NAME)
+    endpoint = platform.read_endpoint(seen) if seen else None
+    data = platform.decode_secret(seen) if seen else {}
+    wanted = _read_settings(snapshots.get("settings", ()))
+    images = tuple(dict.fromkeys(image for found in snapshots.get("deckhouse", ()) for image in found))
+    digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
+    check_mode = wanted.check_mode if isinstance(wanted, Settings) else CheckMode.DEFAULT
+    bases = [FIXED_BASE, *([endpoint.base] if endpoint else [])]
+    return Observed(
+        settings=wanted,
+        module_settings=settings.parse_module_settings(inputs.values),
+        requests=_read_requests(snapshots.get("requests", ())),
+        bootstrapped=inputs.global_values.get("clusterIsBootstrapped") is True,
+        foreign_managers=_find_foreign_managers(secrets),
+        nodes=cluster.read_nodes(snapshots.get("nodes", ()), _read_witness),
+        groups=cluster.read_groups(snapshots.get("groups", ())),
+        platform=endpoint,
+        platform_hash=platform.hash_content(data) if data else "",
+        copies=_read_copies(snapshots.get("copies", ())),
+        deckhouse_pods=cluster.read_deckhouse_pods(snapshots.get("deckhouse_pods", ())),
+        proxy_pods=cluster.read_proxy_pods(snapshots.get("proxy_pods", ())),
+        required_images=required_images(digests, snapshots.get("modules", ()), images, check_mode),
+        proxy_images=tuple(sorted((digests.get("registry") or {}).values())),
+        deckhouse_images=tuple(dict.fromkeys(_strip_base(image, bases) for image in images)),
+        cluster_domain=(inputs.global_values.get("discovery") or {}).get("clusterDomain") or "cluster.local",
+        checks=parse_checks(_get_text(secrets, "registry-checks", "checks")),
+        evidence=parse_evidence(_get_text(secrets, "registry-evidence", "evidence")),
+    )
+
+
+def _read_settings(entries: Sequence[JSON]) -> Settings | InvalidSettings:
+    section = entries[0].get("registry") if entries else None
+    try:
+        return settings.parse_settings(section, is_certificate_bundle)
+    except InvalidSettings as error:
+        return error
+
+
+def _read_requests(entries: Sequence[JSON]) -> dict[str, str]:
+    names = ("retry", "abort", "finalise")
+    found = entries[0] if entries else {}
+    return {name: found[f"registry.deckhouse.io/{name}"] for name in names if f"registry.deckhouse.io/{name}" in found}
+
+
+def _read_witness(text: str) -> Witness | None:
+    witness = parse_witness(text)
+    if isinstance(witness, Unreadable):
+        return Witness(token="", result=WitnessResult.FAILING, failure=FailureClass.OTHER, message=witness.reason)
+    return witness
+
+
+def _read_copies(entries: Sequence[JSON]) -> tuple[SecretCopy, ...]:
+    copies = (
+        SecretCopy(
+            namespace=entry["namespace"],
+            docker_config=Secret(platform.decode_secret({"data": {"config": entry.get("config") or ""}})["config"]),
+        )
+        for entry in entries
+        if entry["namespace"] != "d8-system"
+    )
+    return tuple(sorted(copies, key=lambda copy: copy.namespace))
+
+
+def _find_foreign_managers(secrets: Mapping[str, JSON]) -> tuple[str, ...]:
+    """Find a writer of our own objects that is not this module: each of ours carries the revision it came from."""
+    seen = secrets.get(bashible.NAME)
+    if seen is None or REVISION in (seen["metadata"].get("annotations") or {}):
+        return ()
+    return (f"Secret d8-system/{bashible.NAME} was not written by this module",)
+
+
+def _strip_base(image: str, bases: Sequence[Base]) -> str:
+    """What follows a known base in an image reference (`:tag`, `@sha256:…`, or `/sub:tag`); else from its tag on."""
+    for base in bases:
+        if image.startswith(str(base)) and image[len(str(base)) :][:1] in (":", "@", "/"):
+            return image[len(str(base)) :]
+    name = image.rpartition("/")[2]
+    return f"@{name.partition('@')[2]}" if "@" in name else f":{name.partition(':')[2] or 'latest'}"
+
+
+def _get_text(secrets: Mapping[str, JSON], name: str, key: str) -> str:
+    seen = secrets.get(name)
+    return platform.decode_secret(seen).get(key, "") if seen else ""

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that one decision looks at, beside the state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from d8registry.checker.result import CheckResult
+from d8registry.errors import InvalidSettings
+from d8registry.evidence.answer import Evidence
+from d8registry.model.cluster import DeckhousePod, Node, ProxyPod, SecretCopy
+from d8registry.model.endpoint import Endpoint
+from d8registry.model.image import RequiredImage
+from d8registry.model.settings import ModuleSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What is seen of the cluster and of the answers to our questions.
+
+    `settings` is the registry section, or why it is invalid. `platform` is Secret deckhouse-registry as an endpoint,
+    None while it is missing; `platform_hash` what deckhouse-controller would name its content. `groups` are (NodeGroup,
+    CRI type). `requests` are the request annotations of ModuleConfig `registry`. `proxy_images` and
+    `deckhouse_images` are what masters need under the fixed base: digests, and suffixes such as `:v1`.
+    """
+
+    settings: Settings | InvalidSettings
+    module_settings: ModuleSettings = field(default_factory=ModuleSettings)
+    requests: Mapping[str, str] = field(default_factory=dict)
+    bootstrapped: bool = True
+    foreign_managers: tuple[str, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    groups: tuple[tuple[str, str], ...] = ()
+    platform: Endpoint | None = None
+    platform_hash: str = ""
+    docker_config: str = ""
+    copies: tuple[SecretCopy, ...] = ()
+    deckhouse_pods: tuple[DeckhousePod, ...] = ()
+    proxy_pods: tuple[ProxyPod, ...] = ()
+    required_images: tuple[RequiredImage, ...] = ()
+    proxy_images: tuple[str, ...] = ()
+    deckhouse_images: tuple[str, ...] = ()
+    cluster_domain: str = "cluster.local"
+    checks: Mapping[str, CheckResult] = field(default_factory=dict)
+    evidence: Evidence | None = None
