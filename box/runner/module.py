@@ -157,7 +157,7 @@ class Module:
             config_values=gojson.dumps(self.store.config_values()),
         )
         began = time.monotonic()
-        outputs = run_hook(hook.file, inputs, self._tmp, **fields)
+        outputs = run_hook(hook.file, inputs, self._tmp, fields)
         apply_kube_operations(self._patcher, outputs.kube)
         if outputs.config_values:
             self._write_settings(self.store.patched_settings(name, outputs.config_values))

@@ -110,7 +110,7 @@ def load_config(hook: HookFile) -> HookConfig:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def run_hook(hook: HookFile, inputs: HookInputs, tmp_dir: Path, **fields: str) -> HookOutputs:
+def run_hook(hook: HookFile, inputs: HookInputs, tmp_dir: Path, fields: dict[str, str]) -> HookOutputs:
     """Run a hook once and read its outputs. Raises HookFailed; `fields` go into its log lines.
 
     The files are removed afterwards, whatever happened.

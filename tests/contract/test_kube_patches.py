@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a hook writes to KUBERNETES_PATCH_PATH leaves the recorded objects, on an API server in memory.
+"""What a hook writes to KUBERNETES_PATCH_PATH leaves the recorded objects, in memory and on a real API server.
 
 Every recorded case is replayed. One difference is on purpose: for a document that breaks the schema the operator
 prints the whole document and what its validator tried; the runner prints neither contents (they may be secret) nor the
@@ -9,12 +9,15 @@ attempts, so for those three cases only the refusal and its first line are compa
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from box.runner.errors import ApiError, PatchError
+from box.runner.httpkube import HttpKube, connect
+from box.runner.kubeapi import MERGE_PATCH, KubeApi, Resource
 from box.runner.kubepatch import apply_kube_operations, parse_kube_operations
 from tests.support.fake_kube import FakeKube
 
@@ -28,6 +31,75 @@ SCHEMA_FAILURES = (
 SERVER_OWNED = ("uid", "creationTimestamp", "managedFields", "resourceVersion")
 
 
+class Stage(Protocol):
+    """An API server that a case can be set up on."""
+
+    @property
+    def api(self) -> KubeApi: ...
+
+    def seed(self, item: dict[str, Any]) -> dict[str, Any]: ...
+
+
+class MemoryStage:
+    def __init__(self) -> None:
+        self.api = FakeKube()
+
+    def seed(self, item: dict[str, Any]) -> dict[str, Any]:
+        self.api = FakeKube([item])
+        return item
+
+
+class ServerStage:
+    """The real server, emptied of what the cases use before and after."""
+
+    def __init__(self, api: HttpKube) -> None:
+        self.api = api
+        namespace = api.resolve("v1", "Namespace")
+        try:
+            api.create(namespace, "", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "d8-system"}})
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    def seed(self, item: dict[str, Any]) -> dict[str, Any]:
+        resource = self.api.resolve(item["apiVersion"], item["kind"])
+        namespace, name = item["metadata"].get("namespace", ""), item["metadata"]["name"]
+        wanted = _comparable(item)
+        assert wanted is not None
+        stored = self.api.create(resource, namespace, wanted)
+        if "status" in wanted:
+            stored = self.api.update(resource, namespace, name, {**stored, "status": wanted["status"]}, "status")
+        return stored
+
+    def clear(self) -> None:
+        for kind, namespace, names in (
+            ("ConfigMap", "d8-system", ("k1",)),
+            ("Secret", "d8-system", ("k1",)),
+            ("Node", "", ("m2",)),
+        ):
+            for name in names:
+                self._remove(self.api.resolve("v1", kind), namespace, name)
+
+    def _remove(self, resource: Resource, namespace: str, name: str) -> None:
+        try:
+            self.api.patch(resource, namespace, name, {"metadata": {"finalizers": None}}, MERGE_PATCH)
+            self.api.delete(resource, namespace, name, "Background")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
+
+@pytest.fixture(params=["memory", pytest.param("server", marks=pytest.mark.box)])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    if request.param == "memory":
+        yield MemoryStage()
+        return
+    server = ServerStage(connect(request.getfixturevalue("kubeconfig")))
+    server.clear()
+    yield server
+    server.clear()
+
+
 def _comparable(item: dict[str, Any] | None) -> dict[str, Any] | None:
     if item is None:
         return None
@@ -39,7 +111,7 @@ def _revision(item: dict[str, Any]) -> str:
     return str(item["metadata"]["resourceVersion"])
 
 
-def _stored(api: FakeKube, case: dict[str, Any]) -> dict[str, Any] | None:
+def _stored(api: KubeApi, case: dict[str, Any]) -> dict[str, Any] | None:
     parts = case["target"].split("/")
     namespace = parts[parts.index("namespaces") + 1] if "namespaces" in parts else ""
     kind = {"configmaps": "ConfigMap", "secrets": "Secret", "nodes": "Node"}[parts[-2]]
@@ -52,7 +124,7 @@ def _stored(api: FakeKube, case: dict[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _error(api: FakeKube, text: str) -> str | None:
+def _error(api: KubeApi, text: str) -> str | None:
     try:
         operations = parse_kube_operations(text)
     except PatchError as error:
@@ -65,10 +137,9 @@ def _error(api: FakeKube, text: str) -> str | None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["title"] for case in CASES])
-def test_operations_leave_the_recorded_object(case: dict[str, Any]) -> None:
-    before = case["object_before"]
-    api = FakeKube([before] if before else [])
-    error = _error(api, case["kubernetes_patch_text"])
+def test_operations_leave_the_recorded_object(case: dict[str, Any], stage: Stage) -> None:
+    before = stage.seed(case["object_before"]) if case["object_before"] else None
+    error = _error(stage.api, case["kubernetes_patch_text"])
     if case["title"] in SCHEMA_FAILURES:
         assert error is not None
         assert "errors occurred:\n\t* can't validate document:\n" in error
@@ -77,10 +148,10 @@ def test_operations_leave_the_recorded_object(case: dict[str, Any]) -> None:
         assert error == case["error_first_run"]
     if case["target"] is None:
         return
-    after = _stored(api, case)
+    after = _stored(stage.api, case)
     assert _comparable(after) == _comparable(case["object_after"])
     if before is not None and after is not None:
-        recorded_change = _revision(before) != _revision(case["object_after"])
+        recorded_change = _revision(case["object_before"]) != _revision(case["object_after"])
         assert (_revision(before) != _revision(after)) == recorded_change
 
 
