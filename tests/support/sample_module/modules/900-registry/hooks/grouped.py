@@ -10,6 +10,7 @@ import os
 import pathlib
 import sys
 import time
+from typing import Any
 
 CONFIG = {
     "configVersion": "v1",
@@ -29,17 +30,22 @@ CONFIG = {
 }
 
 
-def read(variable):
+def read(variable: str) -> Any:
     return json.loads(pathlib.Path(os.environ[variable]).read_text())
 
 
-def main():
+def main() -> int:
     if sys.argv[1:] == ["--config"]:
         print(json.dumps(CONFIG))
         return 0
     folder = pathlib.Path(os.environ["RECORD_DIR"])
     name = pathlib.Path(__file__).stem
-    run = {"at": time.time(), "hook": name, "contexts": read("BINDING_CONTEXT_PATH"), "values": read("VALUES_PATH")}
+    run: dict[str, Any] = {
+        "at": time.time(),
+        "hook": name,
+        "contexts": read("BINDING_CONTEXT_PATH"),
+        "values": read("VALUES_PATH"),
+    }
     run["config_values"] = read("CONFIG_VALUES_PATH")
     with (folder / "runs.jsonl").open("a") as file:
         file.write(json.dumps(run) + "\n")
@@ -50,7 +56,7 @@ def main():
         pathlib.Path(os.environ[variable]).write_text(json.dumps(todo[key]) if key in todo else "")
     if "stderr" in todo:
         print(todo["stderr"], file=sys.stderr)
-    return todo.get("exit", 0)
+    return int(todo.get("exit", 0))
 
 
 sys.exit(main())
