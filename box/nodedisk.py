@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The disk of a node as bashible leaves it at the end of a node's bootstrap."""
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from box import nodefiles
+from box.build import CONTAINERD_PROGRAMS, Tools
+from box.certificates import Authority
+from box.errors import BoxError
+from box.kubeconfig import write_kubeconfig
+from box.layout import BRIDGE_ADDRESS, Node
+
+_FROM_MACHINE = (
+    "alternatives", "bash.bashrc", "group", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf",
+    "os-release", "passwd", "profile", "protocols", "services", "ssl",
+)  # fmt: skip
+
+_FOLDERS = (
+    "etc/cni/net.d", "etc/containerd/registry.d", "etc/kubernetes/manifests", "etc/kubernetes/pki",
+    "etc/systemd/system", "opt/cni/bin", "opt/deckhouse/bin", "var/lib/bashible", "var/lib/containerd",
+    "var/lib/kubelet", "var/lib/registry-node", "var/cache", "var/log/pods", "var/spool", "var/tmp",
+)  # fmt: skip
+
+
+def create_disk(node: Node, tools: Tools, containerd: Path, authority: Authority) -> None:
+    """Write `etc`, `opt` and `var` of a new node; nothing of it is running yet."""
+    for folder in _FOLDERS:
+        (node.disk / folder).mkdir(parents=True, exist_ok=True)
+    _write_system_files(node)
+    _link_programs(node, tools, containerd)
+    pause = tools.images.pause_reference
+    pair = authority.issue(f"kubelet-{node.name}", f"system:node:{node.name}", "system:nodes")
+    kubernetes = node.disk / "etc/kubernetes"
+    write_kubeconfig(kubernetes / "kubelet.conf", authority.path, pair, node.name)
+    shutil.copyfile(authority.path, kubernetes / "pki/ca.crt")
+    _write(
+        node,
+        {
+            "etc/containerd/config.toml": nodefiles.render_containerd_config(read_major(containerd), pause),
+            "etc/cni/net.d/10-box.conflist": nodefiles.render_pod_network(node),
+            "etc/kubernetes/kubelet.env": nodefiles.render_kubelet_environment(node),
+            "etc/systemd/system/containerd.service": nodefiles.CONTAINERD_UNIT,
+            "etc/systemd/system/kubelet.service": nodefiles.KUBELET_UNIT,
+            "var/lib/kubelet/config.json": nodefiles.render_kubelet_config(node),
+        },
+    )
+    wanted = node.disk / "etc/systemd/system/multi-user.target.wants"
+    wanted.mkdir()
+    for unit in ("containerd.service", "kubelet.service"):
+        (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
+
+
+def read_major(containerd: Path) -> int:
+    """Return the major version of the containerd in a folder; raises BoxError when it does not run."""
+    program = containerd / "containerd"
+    try:
+        text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        return int(text.split()[2].lstrip("v").split(".")[0])
+    except (OSError, subprocess.CalledProcessError, IndexError, ValueError) as error:
+        raise BoxError(f"`{program} --version` does not tell a version: {error}") from error
+
+
+def _write_system_files(node: Node) -> None:
+    etc = node.disk / "etc"
+    for name in _FROM_MACHINE:
+        source = Path("/etc", name)
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, etc / name, symlinks=True)
+        elif source.exists():
+            shutil.copy2(source, etc / name, follow_symlinks=False)
+    _write(
+        node,
+        {
+            "etc/hostname": f"{node.name}\n",
+            "etc/hosts": f"127.0.0.1 localhost\n{node.address} {node.name}\n",
+            "etc/machine-id": f"{secrets.token_hex(16)}\n",
+            "etc/resolv.conf": f"nameserver {BRIDGE_ADDRESS}\n",
+        },
+    )
+    (node.disk / "var/run").symlink_to("/run")
+    (node.disk / "var/lock").symlink_to("/run/lock")
+
+
+def _link_programs(node: Node, tools: Tools, containerd: Path) -> None:
+    programs = {name: containerd / name for name in CONTAINERD_PROGRAMS}
+    programs |= {name: tools.kubernetes / name for name in ("kubelet", "kubectl")}
+    programs |= {"runc": tools.debian / "usr/sbin/runc", "jq": Path("/usr/bin/jq")}
+    for name, program in programs.items():
+        (node.disk / "opt/deckhouse/bin" / name).symlink_to(program)
+    for plugin in (tools.debian / "usr/lib/cni").iterdir():
+        (node.disk / "opt/cni/bin" / plugin.name).symlink_to(plugin)
+
+
+def _write(node: Node, files: Mapping[str, str]) -> None:
+    for name, content in files.items():
+        (node.disk / name).write_text(content, encoding="utf-8")

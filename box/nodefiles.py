@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text of the files that make a node: containerd, kubelet, their units, the pod network, name resolution.
+
+They hold what bashible leaves on a node of the platform, with the differences that a box in namespaces needs; each
+difference is named where it is made.
+"""
+
+import json
+
+from box.layout import BRIDGE_ADDRESS, CLUSTER_DOMAIN, Group, Node
+
+BIN = "/opt/deckhouse/bin"
+REGISTRY_FOLDERS = "/etc/containerd/registry.d"
+
+CONTAINERD_UNIT = f"""\
+[Unit]
+Description=containerd container runtime
+After=network.target
+
+[Service]
+Type=notify
+ExecStart={BIN}/containerd
+Restart=always
+RestartSec=1
+KillMode=process
+Delegate=yes
+LimitNOFILE=infinity
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+OOMScoreAdjust=-999
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+KUBELET_UNIT = f"""\
+[Unit]
+Description=kubelet
+After=containerd.service
+Wants=containerd.service
+
+[Service]
+ExecStart={BIN}/kubelet --config=/var/lib/kubelet/config.json --kubeconfig=/etc/kubernetes/kubelet.conf \
+--hostname-override=%H --node-ip=${{NODE_IP}} --register-with-taints=${{TAINTS}} --root-dir=/var/lib/kubelet --v=2
+EnvironmentFile=/etc/kubernetes/kubelet.env
+Restart=always
+RestartSec=1
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def render_containerd_config(major: int, pause: str) -> str:
+    """Return containerd's configuration for its major version (1 or 2).
+
+    `restrict_oom_score_adj` is the box's own: without CAP_SYS_RESOURCE no score can be lowered.
+    """
+    if major < 2:
+        return f"""\
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "overlayfs"
+  discard_unpacked_layers = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "/opt/cni/bin"
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "{REGISTRY_FOLDERS}"
+"""
+    return f"""\
+version = 3
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = "overlayfs"
+  discard_unpacked_layers = true
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = "{pause}"
+[plugins.'io.containerd.cri.v1.images'.registry]
+  config_path = "{REGISTRY_FOLDERS}"
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+[plugins.'io.containerd.cri.v1.runtime'.cni]
+  bin_dirs = ["/opt/cni/bin"]
+  conf_dir = "/etc/cni/net.d"
+"""
+
+
+def render_kubelet_config(node: Node) -> str:
+    """Return the KubeletConfiguration; the box's own are cgroup root and driver, swap, and no eviction."""
+    config = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": "/etc/kubernetes/pki/ca.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{node.namespace}",
+        "clusterDNS": [BRIDGE_ADDRESS],
+        "clusterDomain": CLUSTER_DOMAIN,
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "enforceNodeAllocatable": [],
+        "evictionHard": {"imagefs.available": "0%", "memory.available": "0%", "nodefs.available": "0%"},
+        "failSwapOn": False,
+        "imageGCHighThresholdPercent": 100,
+        "makeIPTablesUtilChains": False,
+        "resolvConf": "/etc/resolv.conf",
+        "serializeImagePulls": False,
+    }
+    return json.dumps(config, indent=2) + "\n"
+
+
+def render_kubelet_environment(node: Node) -> str:
+    """Return what differs between the kubelets of nodes."""
+    taints = "node-role.kubernetes.io/control-plane=:NoSchedule" if node.group is Group.MASTER else ""
+    return f"NODE_IP={node.address}\nTAINTS={taints}\n"
+
+
+def render_pod_network(node: Node) -> str:
+    """Return the CNI configuration: a bridge with the node's own /24 and no address translation."""
+    addresses = {"type": "host-local", "ranges": [[{"subnet": node.pod_range}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "ipMasq": False,
+        "hairpinMode": True,
+        "ipam": addresses,
+    }
+    content = {"cniVersion": "0.4.0", "name": "box", "plugins": [bridge]}
+    return json.dumps(content, indent=2) + "\n"
