@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secret registry-evidence: what was found."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from d8registry.errors import InvalidObject
+
+NAME = "registry-evidence"
+KEY = "evidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Objects as `Kind namespace/name`, sorted.
+
+    `platform` and `users` refer to the old base; `copies` are the platform's pull secrets that differ from the
+    original; `real_host` names the old registry at all. Not `complete`: the API failed on the way (`message`), so
+    nothing follows from what the lists lack.
+    """
+
+    key: str
+    at: datetime
+    complete: bool = True
+    message: str = ""
+    platform: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    real_host: tuple[str, ...] = ()
+
+
+def render_evidence(evidence: Evidence) -> str:
+    """Build the JSON text of key `evidence`."""
+    item = {
+        "key": evidence.key,
+        "at": evidence.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "complete": evidence.complete,
+        "message": evidence.message,
+        "platform": list(evidence.platform),
+        "users": list(evidence.users),
+        "copies": list(evidence.copies),
+        "realHost": list(evidence.real_host),
+    }
+    return json.dumps(item, separators=(",", ":"))
+
+
+def parse_evidence(text: str) -> Evidence | None:
+    """Read key `evidence`; None where there is no text. Raises InvalidObject."""
+    if not text:
+        return None
+    try:
+        item = json.loads(text)
+        return Evidence(
+            key=item["key"],
+            at=datetime.fromisoformat(item["at"]),
+            complete=item["complete"],
+            message=item["message"],
+            platform=tuple(item["platform"]),
+            users=tuple(item["users"]),
+            copies=tuple(item["copies"]),
+            real_host=tuple(item["realHost"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidObject(
+            f"Secret d8-system/{NAME}: key {KEY} is not what this release writes ({type(error).__name__}: {error}); "
+            f"delete the Secret, it is collected again: kubectl -n d8-system delete secret {NAME}"
+        ) from error
