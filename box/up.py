@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts a box: an explicit list of stages, each with a line of progress."""
+
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from box import api, controlplane, core, dns, down, holder, network, node, nodedisk, operator, process, registry, state
+from box.build import Tools, build_all, find_containerd
+from box.errors import BoxError
+from box.layout import KUBECONFIG, NODES, REGISTRY_A, REGISTRY_NAMES, RUN, Node, cache_folder
+from box.report import Report
+
+_PROGRAMS = ("go", "ip", "jq", "mount", "nsenter", "patch", "setpriv", "unshare")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user asked `up` for."""
+
+    operator: Path | None = None
+    containerd: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """One start of the box, handed to each stage."""
+
+    options: Options
+    tools: Tools
+    containerd: Path
+    report: Report
+
+
+def bring_up(options: Options, report: Report) -> None:
+    """Start a box and return when all of it works; raises BoxError. What a failed start leaves is removed by `down`."""
+    _check_machine()
+    program = operator.find_program(options.operator)
+    chosen = find_containerd(options.containerd) if options.containerd else None
+    with holder.hold() as held:
+        if not held:
+            raise BoxError(f"pid {holder.find_holder()} is bringing a box up or down just now, run folder {RUN}")
+        _check_nothing_runs(report)
+        with report.stage("programs and images from the cache"):
+            tools = build_all(report)
+        containerd = chosen or tools.containerd
+        started = state.new_state(os.getpid(), str(program or "box.runner"), str(containerd))
+        state.write_state(started)
+        options = Options(operator=program, containerd=chosen)
+        run_stages(Start(options=options, tools=tools, containerd=containerd, report=report))
+        started.mark_complete()
+
+
+def run_stages(start: Start) -> None:
+    """Run the stages in order, with a line of progress for each."""
+    stages: list[tuple[str, Callable[[Start], None]]] = [
+        ("network", lambda _: network.create_network()),
+        ("registry A", start_registry),
+        ("certificates and the disks of the nodes", create_disks),
+        ("etcd and API server", lambda start: controlplane.start_api(start.tools)),
+        ("nodes", start_nodes),
+        ("controller-manager, scheduler, cluster DNS", lambda start: controlplane.start_controllers(start.tools)),
+        ("nodes Ready", wait_for_nodes),
+        ("names", lambda _: check_names()),
+    ]
+    for title, stage in stages:
+        with start.report.stage(title):
+            stage(start)
+
+
+def start_registry(start: Start) -> None:
+    """Start registry A in its namespace and record it."""
+    cache = cache_folder()
+    pid = registry.start(RUN, cache, REGISTRY_A, start.tools.images, report=start.report.line)
+    process.record("registry-a", pid, registry.registry_files(RUN).log)
+
+
+def create_disks(start: Start) -> None:
+    """Issue all certificates and write the disk of every node."""
+    authority = controlplane.create_certificates()
+    core.write_resolv_conf()
+    for each in NODES:
+        nodedisk.create_disk(each, start.tools, start.containerd, authority)
+
+
+def start_nodes(start: Start) -> None:
+    """Start every node; the pause image is put into containerd by hand, as the platform does."""
+    shown = [start.containerd]
+
+    def begin(each: Node) -> None:
+        record = node.start_node(each, shown)
+        log = each.disk / "var/log"
+
+        def answers() -> bool:
+            return node.exec(each.name, ["ctr", "version"], check=False).returncode == 0
+
+        controlplane.wait_for(f"containerd of node {each.name} (its journal lies in {log})", 30, answers, record)
+        images = ["ctr", "-n", "k8s.io", "images"]
+        node.exec(each.name, [*images, "import", "--local", str(start.tools.images.pause_tar)])
+        node.exec(each.name, [*images, "label", start.tools.images.pause_reference, "io.cri-containerd.pinned=pinned"])
+
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        list(pool.map(begin, NODES))
+
+
+def wait_for_nodes(start: Start) -> None:
+    """Wait until every Node is Ready, and label each as the platform does."""
+    for each in NODES:
+        controlplane.wait_for(f"Node {each.name}", 60, lambda name=each.name: name in api.fetch_nodes())  # type: ignore[misc]
+        api.label_node(each.name, each.labels)
+    records = [node.find_init(each) for each in NODES]
+    controlplane.wait_for("nodes", 90, lambda: all(api.fetch_nodes().values()), *records)
+
+
+def check_names() -> None:
+    """Ask cluster DNS what a node would; raises BoxError for a wrong answer."""
+    for name, address in REGISTRY_NAMES.items():
+        if dns.ask(name) != [address]:
+            raise BoxError(f"cluster DNS gives {dns.ask(name)} for {name}, not {address}; see {RUN}/logs/coredns.log")
+    if dns.ask("registry.d8-system.svc"):
+        raise BoxError("cluster DNS answers registry.d8-system.svc without a search path; a cluster's does not")
+
+
+def _check_machine() -> None:
+    if os.geteuid():
+        raise BoxError("the box makes namespaces and needs root; run it as root")
+    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
+    if missing:
+        raise BoxError(f"this machine lacks {', '.join(missing)}; install them: make deps")
+
+
+def _check_nothing_runs(report: Report) -> None:
+    """Raise BoxError, without touching anything, when a box runs; remove what a dead one left."""
+    found = state.read_state()
+    alive = [record for record in process.read_records() if process.is_alive(record)]
+    if found and alive:
+        whole = "a box runs already" if found.complete else "a box that did not come up whole is there"
+        raise BoxError(
+            f"{whole}: started by pid {found.up_pid} at {found.since}, {len(alive)} processes (first: {alive[0].name}, "
+            f"pid {alive[0].pid}), run folder {RUN}, kubeconfig {KUBECONFIG}.\n"
+            "Look at it: python -m box status. End it: python -m box down."
+        )
+    if down.find_remains():
+        report.line("removing what a box that died has left")
+        down.remove_box(report)
