@@ -44,7 +44,7 @@ NEVER=9999999999
 SERVER='' NODE='' STATUS='' REPLY=''
 ERROR_CLASS='' ERROR_MESSAGE='' ERROR_TOKEN=''
 CONFIG_PATH=false CUSTOM_CONFIG=false
-STALE=()
+STALE=() WENT_LIVE=''
 
 # ---------------------------------------------------------------------------------------------------------- small
 
@@ -321,6 +321,7 @@ try_candidate() { # prove what is new; then it is current
     return 0
   done
   point "$KEEP/current" "layouts/$token" && rm -f "$KEEP/candidate" "$KEEP/trial" && drop_layouts
+  WENT_LIVE=$token
   log "$token: proven, going live"
 }
 
@@ -478,12 +479,16 @@ dial() { # ADDRESS: how long a connection takes, in milliseconds (name lookup in
 }
 
 explain() { # HOSTS STATUS REFERENCE: class and message of what ctr said, without query strings and passwords
-  local text='' line class password file
+  local text='' line class password file pattern='password = "(([^"\\]|\\.)*)"'
   while IFS= read -r line; do [[ -z $line ]] || text=$line; done <"$RUN/ctr.err"
   class=$(classify "$2" "$(<"$RUN/ctr.err")")
   for file in "$1"/*/hosts.toml; do
-    read_text "$file" && [[ $REPLY =~ password\ =\ \"(([^\"\\]|\\.)*)\" ]] && password=${BASH_REMATCH[1]}
-    [[ -z ${password:-} ]] || text=${text//"$password"/***}
+    read_text "$file" && [[ $REPLY =~ $pattern ]] && password=${BASH_REMATCH[1]}
+    [[ -n ${password:-} ]] || continue
+    text=${text//"$password"/***}
+    # Once more unescaped: TOML's escapes are those of printf, but for the quote.
+    printf -v password '%b' "${password//'\"'/'"'}"
+    text=${text//"$password"/***}
   done
   while [[ $text =~ \?[^[:space:]\"]+ ]]; do text=${text/"${BASH_REMATCH[0]}"/}; done
   text=${text//[^[:print:]]/ }
@@ -770,7 +775,7 @@ set_drop_in() { # KIND TEXT: true if it was another one
 
 run() {
   local status=0
-  mkdir -p "$RUN" "$KEEP/layouts" || return 1
+  [[ -d $RUN && -d $KEEP/layouts ]] || mkdir -p "$RUN" "$KEEP/layouts" || return 1
   exec 9>"$RUN/lock"
   if ! flock --nonblock 9; then
     log "another run is under way"
@@ -782,7 +787,7 @@ run() {
   detect
   if [[ -z $ERROR_CLASS ]]; then
     try_candidate
-    sync_live || { status=1; log_once disk "$ERROR_MESSAGE"; }
+    [[ -z $WENT_LIVE ]] || sync_live || { status=1; log_once disk "$ERROR_MESSAGE"; }
   fi
   set_units
   report
@@ -790,7 +795,7 @@ run() {
 }
 
 status() {
-  local folder line token
+  local folder line token=''
   [[ -r $KEEP/layouts ]] || { echo "registry-node has not run on this node yet (or: not root)"; return 1; }
   if token_of "$KEEP/current"; then echo "live:      $REPLY"; else echo "live:      nothing of ours"; fi
   if token_of "$KEEP/candidate"; then
@@ -817,7 +822,7 @@ status() {
     while IFS= read -r line; do
       case $line in
         '[host."'*'"]') echo "  first tried: ${line:7:-2}" ;;
-        'server = '*) token=${line#server = } ;;
+        'server = '*) line=${line#*'"'} && token=${line%'"'} ;;
       esac
     done <<<"$REPLY"
     echo "  last tried:  ${token:-unknown}"
