@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo does on a node of the box: its image store, its files, its containerd."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from box import node as nodes
+from box.demo.stored import find_names
+from box.errors import BoxError
+from box.layout import Node
+from box.process import read_start_time
+
+_STORE_SECONDS = 20.0
+
+
+def forget_image(node: Node, digest: str) -> None:
+    """Remove every name of a manifest from the node's image store, and the content with it.
+
+    Waits while containerd is being restarted; raises BoxError when its store does not answer in 20 s.
+    """
+    deadline = time.monotonic() + _STORE_SECONDS
+    while True:
+        try:
+            names = find_names(_run_ctr(node, "images", "ls"), digest)
+            if not names:
+                return
+            _run_ctr(node, "images", "rm", "--sync", *names)
+        except BoxError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _run_ctr(node: Node, *words: str) -> str:
+    return nodes.exec(node.name, ["ctr", "--namespace", "k8s.io", *words]).stdout
+
+
+def read_folders(node: Node) -> dict[str, dict[str, str]]:
+    """Texts of the files in the node's registry.d, by folder and file name; files beside the folders in folder ``."""
+    root = node.disk / "etc/containerd/registry.d"
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(root.rglob("*")):
+        folder = str(path.parent.relative_to(root)) if path.parent != root else ""
+        if path.is_dir() and path.parent == root:
+            found.setdefault(path.name, {})
+        elif path.is_file():
+            found.setdefault(folder, {})[path.name] = path.read_text(encoding="utf-8", errors="replace")
+    return found
+
+
+def read_containerd_start(node: Node) -> str:
+    """Process id and start time of the node's containerd, or the empty text while none runs."""
+    namespace = Path("/run/netns", node.namespace).stat().st_ino
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "comm").read_text(encoding="utf-8").strip() == "containerd":
+                if (entry / "ns/net").stat().st_ino == namespace:
+                    return f"{entry.name} {read_start_time(int(entry.name))}"
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return ""
+
+
+def read_texts(roots: Mapping[str, Path], largest: int = 64 * 1024 * 1024) -> dict[str, str]:
+    """Texts of all files below folders, by `<key>/<path>`; files above `largest` bytes are not read."""
+    texts = {}
+    for key, root in roots.items():
+        for path in root.rglob("*") if root.is_dir() else ():
+            try:
+                if path.is_file() and not path.is_symlink() and path.stat().st_size <= largest:
+                    texts[f"{key}/{path.relative_to(root)}"] = path.read_text(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                continue
+    return texts
