@@ -12,6 +12,7 @@ OBEYED: dict[str, frozenset[str]] = {
         Type ExecStart ExecStartPre ExecStartPost ExecStop ExecStopPost ExecReload Environment EnvironmentFile
         WorkingDirectory Restart RestartSec KillMode KillSignal TimeoutStartSec TimeoutStopSec TimeoutSec
         RemainAfterExit SuccessExitStatus RuntimeDirectory StateDirectory Nice UMask StandardOutput StandardError
+        LogLevelMax
     """),
     "Timer": _words("""
         OnBootSec OnStartupSec OnActiveSec OnUnitActiveSec OnUnitInactiveSec RandomizedDelaySec AccuracySec Unit

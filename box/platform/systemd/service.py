@@ -49,7 +49,7 @@ class Service(Unit):
             return
         self._cancel("restart")
         if not self._limit.admit(self.host.loop.now()):
-            self.log("start request repeated too quickly")
+            self.log_error("start request repeated too quickly")
             self._fail(Result.START_LIMIT_HIT)
             return
         self.result = Result.SUCCESS
@@ -63,7 +63,7 @@ class Service(Unit):
         try:
             self._processes.build_environment()
         except OSError as error:
-            self.log(f"EnvironmentFile=: {error}")
+            self.log_error(f"EnvironmentFile=: {error}")
             self._fail(Result.RESOURCES)
             return
         self.log("starting")
@@ -149,7 +149,7 @@ class Service(Unit):
         self.main_ended_at = self.host.loop.now()
         clean = line.ignore_failure or self.spec.is_clean(status)
         if not clean:
-            self.log(f"main process {pid} {describe_end(status)}")
+            self.log_error(f"main process {pid} {describe_end(status)}")
             self._signalled = status < 0
             self._note(Result.EXIT_CODE if status >= 0 else Result.SIGNAL)
         if self.state is ActiveState.DEACTIVATING:
@@ -173,7 +173,7 @@ class Service(Unit):
             self._control_pid = 0
             failed = status != 0 and not line.ignore_failure
             if failed:
-                self.log(f"command {line.words[0]} {describe_end(status)}")
+                self.log_error(f"command {line.words[0]} {describe_end(status)}")
                 self._note(Result.EXIT_CODE if status > 0 else Result.SIGNAL)
             if failed and self.state is not ActiveState.DEACTIVATING:
                 self._enter_kill()
@@ -213,7 +213,10 @@ class Service(Unit):
     def _finish(self) -> None:
         self._close()
         clean = self.result is Result.SUCCESS
-        self.log("finished" if clean else f"failed with result '{self.result.value}'")
+        if clean:
+            self.log("finished")
+        else:
+            self.log_error(f"failed with result '{self.result.value}'")
         again = not self._stop_wanted and self.spec.is_restarted_after(
             clean=clean, timed_out=self.result is Result.TIMEOUT, signalled=self._signalled
         )
@@ -235,11 +238,11 @@ class Service(Unit):
     def _on_timeout(self) -> None:
         self._note(Result.TIMEOUT)
         if self.state is ActiveState.DEACTIVATING:
-            self.log("stop timed out, killing")
+            self.log_error("stop timed out, killing")
             self.set_state(ActiveState.DEACTIVATING, "stop-sigkill")
             send_signal(self._processes.find_members() | ({self._control_pid} - {0}), signal.SIGKILL)
             return
-        self.log("start timed out")
+        self.log_error("start timed out")
         send_signal({self._control_pid} - {0}, self.spec.kill_signal)
         self._enter_kill()
 

@@ -52,7 +52,15 @@ class Unit:
         return self.file.name
 
     def log(self, line: str) -> None:
-        """Write a line about this unit."""
+        """Write a line about this unit, of level info: LogLevelMax= may keep it back.
+
+        What the unit itself prints is never kept back here.
+        """
+        if self.file.value("Service", "LogLevelMax", "debug") in {"info", "debug"}:
+            self.log_error(line)
+
+    def log_error(self, line: str) -> None:
+        """Write a line about this unit whatever its LogLevelMax= is."""
         self.host.journal.write(self.name, line)
 
     def set_state(self, state: ActiveState, sub_state: str) -> None:

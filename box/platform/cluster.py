@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a freshly installed platform has in its cluster, and the process of the stand-ins."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from box.images import ImageSet
+from box.platform.bashible import BUNDLE_NAMESPACE, Bashible, build_access
+from box.platform.deckhouse import Deckhouse
+from box.platform.global_values import list_modules
+from box.platform.kube import ensure, ensure_once, fetch
+from box.platform.registry_secret import RegistrySecret, build_registry_secret
+from box.platform.workloads import COPY_NAMESPACES
+from box.runner.kubeapi import KubeApi
+
+CRDS = Path(__file__).parent / "crds"
+GROUPS = ("master", "worker")
+_CRD_SECONDS = 30.0
+
+
+class PlatformError(Exception):
+    """The stand-ins cannot be installed."""
+
+
+def install_objects(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) -> None:
+    """Create definitions and objects; what is there already and is the user's or the module's stays as it is."""
+    definitions = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(CRDS.glob("*.yaml"))]
+    for definition in definitions:
+        ensure(kube, definition)
+    for namespace in ("d8-system", *COPY_NAMESPACES, BUNDLE_NAMESPACE):
+        ensure(kube, build_namespace(namespace))
+    for item in build_access(GROUPS):
+        ensure(kube, item)
+    ensure_once(kube, build_registry_secret(secret))
+    _await_definitions(kube, [definition["metadata"]["name"] for definition in definitions])
+    for item in (build_deckhouse_config(), *map(build_node_group, GROUPS)):
+        ensure_once(kube, item)
+    for name in list_modules(image_set):
+        ensure(kube, build_module(name))
+    Deckhouse(kube, image_set, lambda _: None).render_all(secret)
+    Bashible(kube, lambda _: None).run_round()
+
+
+def _await_definitions(kube: KubeApi, names: list[str]) -> None:
+    deadline = time.monotonic() + _CRD_SECONDS
+    waiting = list(names)
+    while waiting:
+        waiting = [name for name in waiting if not _is_served(kube, name)]
+        if waiting and time.monotonic() > deadline:
+            raise PlatformError(f"CustomResourceDefinition {waiting[0]} is not served after {_CRD_SECONDS:.0f} s")
+        time.sleep(0.1 if waiting else 0)
+
+
+def _is_served(kube: KubeApi, name: str) -> bool:
+    found = fetch(kube, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "", name) or {}
+    conditions = (found.get("status") or {}).get("conditions") or []
+    return any(entry["type"] == "Established" and entry["status"] == "True" for entry in conditions)
+
+
+def build_namespace(name: str) -> dict[str, Any]:
+    """Build a namespace of the platform."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"heritage": "deckhouse"}}}
+
+
+def build_deckhouse_config() -> dict[str, Any]:
+    """Build ModuleConfig `deckhouse` without a registry section: Unmanaged, not configurable."""
+    return {
+        "apiVersion": "deckhouse.io/v1alpha1",
+        "kind": "ModuleConfig",
+        "metadata": {"name": "deckhouse"},
+        "spec": {"version": 1, "enabled": True, "settings": {"bundle": "Default", "logLevel": "Info"}},
+    }
+
+
+def build_node_group(name: str) -> dict[str, Any]:
+    """Build a NodeGroup of static nodes with containerd v2."""
+    return {
+        "apiVersion": "deckhouse.io/v1",
+        "kind": "NodeGroup",
+        "metadata": {"name": name},
+        "spec": {"nodeType": "Static", "cri": {"type": "ContainerdV2"}, "disruptions": {"approvalMode": "Automatic"}},
+    }
+
+
+def build_module(name: str) -> dict[str, Any]:
+    """Build the Module object of a module that comes with the platform."""
+    return {
+        "apiVersion": "deckhouse.io/v1alpha1",
+        "kind": "Module",
+        "metadata": {"name": name},
+        "properties": {"source": "Embedded", "weight": 900},
+    }

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stand-in for the part of deckhouse-controller that takes Secret `deckhouse-registry` over.
+
+It re-renders Deployment `deckhouse` when the Secret changes; when the new pod is Ready, the copies of the pull secret
+follow and then the other workloads and the global values. A half-written Secret changes nothing.
+"""
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from box.images import ImageSet
+from box.platform.global_values import build_operator_config
+from box.platform.kube import ensure, fetch, fetch_all
+from box.platform.registry_secret import (
+    NAME,
+    NAMESPACE,
+    BrokenSecretError,
+    RegistrySecret,
+    compute_checksum,
+    parse_registry_secret,
+)
+from box.platform.takeover import compute_progress
+from box.platform.workloads import COPY_NAMESPACES, WORKLOADS, build_copy, build_deckhouse, build_workload, is_copy
+from box.runner.kubeapi import KubeApi
+
+
+class Deckhouse:
+    """Takes the Secret over, one level-triggered round at a time."""
+
+    def __init__(self, kube: KubeApi, image_set: ImageSet, log: Callable[[str], None]) -> None:
+        self._kube = kube
+        self._image_set = image_set
+        self._log = log
+
+    def run_round(self) -> None:
+        """Do what is due now; ApiError when the API refuses or is away."""
+        secret = self.fetch_secret()
+        if secret is None:
+            return
+        if ensure(self._kube, build_deckhouse(secret, self._image_set)):
+            self._log(f"Deployment deckhouse is rendered for {secret.base}")
+        checksum = compute_checksum(secret)
+        pods = fetch_all(self._kube, "v1", "Pod", NAMESPACE, "app=deckhouse")
+        progress = compute_progress(pods, checksum, datetime.now(UTC))
+        if progress.copies:
+            self._copy(secret)
+        if progress.workloads:
+            self._render(secret)
+
+    def render_all(self, secret: RegistrySecret) -> None:
+        """Render everything at once, as a freshly installed platform has it."""
+        ensure(self._kube, build_deckhouse(secret, self._image_set))
+        self._copy(secret)
+        self._render(secret)
+
+    def fetch_secret(self) -> RegistrySecret | None:
+        """Read the Secret; None when it is absent or broken, which is logged."""
+        found = fetch(self._kube, "v1", "Secret", NAMESPACE, NAME)
+        try:
+            if found is None:
+                raise BrokenSecretError(f"Secret {NAMESPACE}/{NAME} is absent")
+            return parse_registry_secret(found.get("data") or {})
+        except BrokenSecretError as error:
+            self._log(f"nothing is taken over: {error}")
+            return None
+
+    def _copy(self, secret: RegistrySecret) -> None:
+        encoded = base64.b64encode(secret.docker_config.encode()).decode()
+        for namespace in COPY_NAMESPACES:
+            present = fetch(self._kube, "v1", "Secret", namespace, NAME)
+            if present is None or not is_copy(present, encoded):
+                ensure(self._kube, build_copy(namespace, secret))
+                self._log(f"Secret {namespace}/{NAME} follows")
+
+    def _render(self, secret: RegistrySecret) -> None:
+        for workload in WORKLOADS:
+            if ensure(self._kube, build_workload(workload, secret.base, self._image_set)):
+                self._log(f"{workload.kind.value} {workload.namespace}/{workload.name} is rendered for {secret.base}")
+        module_config = fetch(self._kube, "deckhouse.io/v1alpha1", "ModuleConfig", "", "registry")
+        if ensure(self._kube, build_operator_config(secret, self._image_set, module_config)):
+            self._log("ConfigMap addon-operator is written")
