@@ -17,7 +17,7 @@ import yaml
 from box.runner import debug, log
 from box.runner.engine import Engine, Options, debug_routes, routes
 from box.runner.errors import RunnerError
-from box.runner.httpkube import connect
+from box.runner.kubeconfig import connect
 
 DEFAULT_SOCKET = "/var/run/addon-operator/debug.socket"
 

@@ -7,29 +7,25 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from box.runner import debug, log
 from box.runner.config import MAIN_QUEUE, KubernetesBinding
-from box.runner.context import Reason, event_context, schedule_context
-from box.runner.errors import ApiError, HookFailed, PatchError, RunnerError, ValuesError
+from box.runner.context import Reason, event_context
+from box.runner.errors import ApiError, HookFailed, PatchError, ValuesError
 from box.runner.helm import Chart
-from box.runner.kubeapi import MERGE_PATCH, KubeApi, Selection
+from box.runner.kubeapi import KubeApi
 from box.runner.merge import HookRun
 from box.runner.module import Hook, Module, Phase
 from box.runner.openapi import load_schemas
 from box.runner.queues import ConfigChange, ModuleDelete, ModuleRun, Payload, Task, TaskQueue, Verdict
+from box.runner.scheduler import Scheduler
 from box.runner.snapshot import WatchEvent
-from box.runner.usersettings import read_config_map
+from box.runner.usersettings import SettingsMap, read_config_map
 from box.runner.values import UserConfig, ValuesStore
 
 STOP_LIMIT = 30.0
-_SCHEDULE_POLL = 1.0
-_RECONNECT = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +62,7 @@ class Engine:
             namespace=options.namespace,
             tmp_dir=options.tmp_dir,
         )
+        self._settings = SettingsMap(api, options.namespace, options.config_map)
         self._stop = threading.Event()
         self._converged = threading.Event()
         self._user = UserConfig()
@@ -76,21 +73,11 @@ class Engine:
 
     def start(self) -> None:
         """Read the ConfigMap and begin. Raises RunnerError when it is not there."""
-        resource = self._api.resolve("v1", "ConfigMap")
-        name, namespace = self._options.config_map, self._options.namespace
-        try:
-            found = self._api.get(resource, namespace, name)
-        except ApiError as error:
-            raise RunnerError(
-                f"ConfigMap {namespace}/{name}: {error}; the operator does not start without it: "
-                f"kubectl -n {namespace} create configmap {name}"
-            ) from error
-        self._data = found.get("data") or {}
+        self._data, revision = self._settings.read()
         self._user = read_config_map(self._data, self._options.module, self._user)
         self._store.set_config(self._user)
-        revision = found["metadata"]["resourceVersion"]
-        threading.Thread(target=self._follow_config, args=(revision,), name="config", daemon=True).start()
-        threading.Thread(target=self._follow_schedules, name="schedules", daemon=True).start()
+        self._settings.follow(revision, self._see_config, self._stop)
+        Scheduler(self._module, self._is_due, self._enqueue, self._stop).start()
         if self._is_enabled():
             self._main.add_last(ModuleRun(reason="start"))
         else:
@@ -219,7 +206,7 @@ class Engine:
         run = HookRun(
             hook=hook.file.name, contexts=(event_context(binding, event),), allow_failure=binding.allow_failure
         )
-        self._queue(binding.queue).add_last(run)
+        self._enqueue(binding.queue, run)
 
     def _is_enabled(self) -> bool:
         enabled = self._user.enabled
@@ -238,21 +225,6 @@ class Engine:
             self._main.add_once(ModuleRun(reason="configuration changed"))
         return Verdict.DONE
 
-    def _follow_config(self, revision: str) -> None:
-        resource = self._api.resolve("v1", "ConfigMap")
-        chosen = Selection(namespace=self._options.namespace, fields=f"metadata.name={self._options.config_map}")
-        while not self._stop.is_set():
-            try:
-                for change in self._api.watch(resource, chosen, revision):
-                    revision = change.object["metadata"]["resourceVersion"]
-                    if change.kind != "BOOKMARK":
-                        self._see_config({} if change.kind == "DELETED" else change.object.get("data") or {})
-            except ApiError as error:
-                log.emit("warn", f"watch of the ConfigMap ended, trying again: {error}")
-                self._stop.wait(_RECONNECT)
-                if error.status == 410:
-                    revision = ""
-
     def _see_config(self, data: dict[str, str]) -> None:
         if data == self._data:
             return
@@ -262,33 +234,14 @@ class Engine:
 
     def _write_settings(self, settings: dict[str, object]) -> None:
         """Store settings that a hook changed; the watch of the ConfigMap then brings them in."""
-        body = {"data": {self._options.module: yaml.safe_dump(settings)}}
-        resource = self._api.resolve("v1", "ConfigMap")
-        self._api.patch(resource, self._options.namespace, self._options.config_map, body, MERGE_PATCH)
+        self._settings.write(self._options.module, settings)
 
-    def _follow_schedules(self) -> None:
-        """Fire the crontabs, once the first converge is done."""
-        due: dict[tuple[str, int], datetime] = {}
-        while not self._stop.wait(self._until_next_second()):
-            now = datetime.now().astimezone().replace(tzinfo=None)
-            if not self._converged.is_set() or self._module.phase is not Phase.RUNNING:
-                due.clear()
-                continue
-            for hook in list(self._module.hooks.values()):
-                for index, binding in enumerate(hook.config.schedule):
-                    key = (hook.file.name, index)
-                    at = due.setdefault(key, binding.crontab.next_after(now))
-                    if now >= at:
-                        due[key] = binding.crontab.next_after(now)
-                        run = HookRun(
-                            hook=hook.file.name,
-                            contexts=(schedule_context(binding),),
-                            allow_failure=binding.allow_failure,
-                        )
-                        self._queue(binding.queue).add_last(run)
+    def _is_due(self) -> bool:
+        """Tell whether schedules may fire: not before the first converge, not while the module is down."""
+        return self._converged.is_set() and self._module.phase is Phase.RUNNING
 
-    def _until_next_second(self) -> float:
-        return _SCHEDULE_POLL - (time.time() % _SCHEDULE_POLL) + 0.001
+    def _enqueue(self, queue: str, run: HookRun) -> None:
+        self._queue(queue).add_last(run)
 
 
 def routes(engine: Engine) -> debug.Routes:

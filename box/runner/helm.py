@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from box.runner import log
 from box.runner.errors import ApiError, HelmError
 from box.runner.kubeapi import KubeApi, Object, Selection
+from box.runner.manifests import read_manifests
 
 CHECKSUM_LABEL = "moduleChecksum"
-EXTRA_LABELS = {"heritage": "addon-operator"}
 _HISTORY = "10"
 
 
@@ -130,7 +127,7 @@ class Chart:
     def _post_renderer(self) -> Path:
         """Write the program that helm pipes the manifests through."""
         path = self._tmp / "helm-post-renderer"
-        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m box.runner.helm\n', encoding="utf-8")
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m box.runner.manifests\n', encoding="utf-8")
         path.chmod(0o755)
         return path
 
@@ -154,44 +151,3 @@ class Chart:
         if done.returncode:
             raise HelmError(f"run helm {arguments[0]}: {done.stderr.strip() or f'exit status {done.returncode}'}")
         return done.stdout
-
-
-class _ManifestLoader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: times stay strings, `5:00` is no number."""
-
-
-_ManifestLoader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_ManifestLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*|0[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")
-)
-_ManifestLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
-    list("-+.0123456789"),
-)
-
-
-def read_manifests(text: str) -> list[Object]:
-    """Read rendered manifests; empty documents are left out."""
-    return [item for item in yaml.load_all(text, Loader=_ManifestLoader) if item]
-
-
-def label_manifests(text: str) -> str:
-    """Give every object the operator's labels; answers JSON documents, which are YAML too."""
-    documents = []
-    for item in read_manifests(text):
-        metadata = item.setdefault("metadata", {})
-        metadata["labels"] = {**(metadata.get("labels") or {}), **EXTRA_LABELS}
-        documents.append(json.dumps(item, ensure_ascii=False))
-    return "".join(f"---\n{document}\n" for document in documents)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(label_manifests(sys.stdin.read()))

@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API server over HTTPS, with the credentials of a kubeconfig."""
+"""The API server over HTTPS."""
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import ssl
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-import yaml
 
-from box.runner.errors import ApiError, KindUnknown, RunnerError
+from box.runner.errors import ApiError, KindUnknown
 from box.runner.kubeapi import Change, Listing, Object, Resource, Selection
 from box.runner.pace import TokenBucket
 
@@ -26,7 +20,6 @@ FIELD_MANAGER = "addon-operator"
 WATCH_SECONDS = 290
 _TIMEOUT = urllib3.Timeout(connect=5, read=60)
 _WATCH_TIMEOUT = urllib3.Timeout(connect=5, read=WATCH_SECONDS + 30)
-_CONNECTIONS = 64
 
 
 class HttpKube:
@@ -169,46 +162,6 @@ class HttpKube:
             raise _refusal(response.status, response.data)
         answer: Object = json.loads(response.data)
         return answer
-
-
-def connect(kubeconfig: Path) -> HttpKube:
-    """Open the current context of a kubeconfig. Raises RunnerError when it cannot be read."""
-    try:
-        document = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-        context = _named(document["contexts"], document["current-context"])["context"]
-        cluster = _named(document["clusters"], context["cluster"])["cluster"]
-        user = _named(document["users"], context["user"])["user"]
-        authority = _material(cluster, "certificate-authority")
-        tls = ssl.create_default_context(cadata=authority.decode() if authority else None)
-        certificate, key = _material(user, "client-certificate"), _material(user, "client-key")
-    except (OSError, KeyError, TypeError, yaml.YAMLError, ssl.SSLError) as error:
-        raise RunnerError(f"kubeconfig {kubeconfig} cannot be used: {error!r}; see KUBECONFIG") from error
-    if certificate and key:
-        _load_pair(tls, certificate, key)
-    headers = {"Authorization": f"Bearer {user['token']}"} if user.get("token") else {}
-    pool = urllib3.PoolManager(maxsize=_CONNECTIONS, ssl_context=tls, headers=headers)
-    return HttpKube(cluster["server"], pool)
-
-
-def _load_pair(tls: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Give the pair to OpenSSL, which reads it from a file only; the file lives for that moment."""
-    descriptor, name = tempfile.mkstemp(prefix="runner-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(certificate + b"\n" + key)
-        tls.load_cert_chain(name)
-    finally:
-        Path(name).unlink()
-
-
-def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(entry for entry in entries if entry["name"] == name)
-
-
-def _material(section: Mapping[str, Any], key: str) -> bytes:
-    if data := section.get(f"{key}-data"):
-        return base64.b64decode(data)
-    return Path(section[key]).read_bytes() if section.get(key) else b""
 
 
 def _path(resource: Resource, namespace: str, name: str = "", subresource: str = "") -> str:

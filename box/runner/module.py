@@ -14,12 +14,13 @@ from box.runner import gojson, log
 from box.runner.config import HookConfig, KubernetesBinding
 from box.runner.context import Context, Reason, lifecycle_context, render_contexts, synchronization_context
 from box.runner.errors import RunnerError
+from box.runner.hookfiles import HookFile, discover_hooks, load_config
 from box.runner.kubeapi import KubeApi
 from box.runner.kubepatch import apply_kube_operations
 from box.runner.merge import HookRun
 from box.runner.monitor import Monitor
 from box.runner.pace import TokenBucket
-from box.runner.process import HookFile, HookInputs, discover_hooks, load_config, run_hook
+from box.runner.process import HookInputs, run_hook
 from box.runner.snapshot import WatchEvent
 from box.runner.values import ValuesStore
 from box.runner.values_patch import Operation

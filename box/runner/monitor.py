@@ -100,11 +100,14 @@ class Monitor:
         listing = self._api.list_objects(resource, selection)
         with self._lock:
             snapshot = self._snapshots[selection]
-            present = {(item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in listing.items}
-            for key in sorted(snapshot.keys() - present):
+            known = snapshot.keys()
+            present = {
+                (item["metadata"].get("namespace", ""), item["metadata"]["name"]): item for item in listing.items
+            }
+            for key in sorted(known - present.keys()):
                 self._send(snapshot.forget(key))
-            for item in listing.items:
-                self._apply(snapshot, "Added", item, silent=silent)
+            for key, item in present.items():
+                self._apply(snapshot, "Modified" if key in known else "Added", item, silent=silent)
         return listing.resource_version
 
     def _follow(self, resource: Resource, selection: Selection, revision: str) -> None:

@@ -16,9 +16,11 @@ from typing import Any, Protocol
 import pytest
 
 from box.runner.errors import ApiError, PatchError
-from box.runner.httpkube import HttpKube, connect
+from box.runner.httpkube import HttpKube
 from box.runner.kubeapi import MERGE_PATCH, KubeApi, Resource
-from box.runner.kubepatch import apply_kube_operations, parse_kube_operations
+from box.runner.kubeconfig import connect
+from box.runner.kubeoperations import parse_kube_operations
+from box.runner.kubepatch import apply_kube_operations
 from tests.support.fake_kube import FakeKube
 
 TRACES = Path(__file__).parent / "traces"

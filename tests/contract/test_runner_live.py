@@ -23,8 +23,9 @@ from typing import Any
 import pytest
 
 from box.runner.errors import ApiError
-from box.runner.httpkube import HttpKube, connect
+from box.runner.httpkube import HttpKube
 from box.runner.kubeapi import MERGE_PATCH, Selection
+from box.runner.kubeconfig import connect
 from tests.support.control_plane import find_binary, free_ports
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(120)]

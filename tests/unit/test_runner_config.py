@@ -14,8 +14,8 @@ import pytest
 from box.runner.config import EVERY_EVENT, parse_hook_config
 from box.runner.crontab import parse_crontab, parse_duration
 from box.runner.errors import ConfigError
+from box.runner.hookfiles import discover_hooks, load_config
 from box.runner.pace import TokenBucket, retry_delay
-from box.runner.process import discover_hooks, load_config
 from box.runner.usersettings import read_config_map
 from box.runner.values import UserConfig
 

@@ -14,10 +14,11 @@ import pytest
 from box.runner import gojson
 from box.runner.context import Context, Reason
 from box.runner.errors import HookFailed
-from box.runner.helm import label_manifests, read_manifests
+from box.runner.hookfiles import HookFile
+from box.runner.manifests import label_manifests, read_manifests
 from box.runner.merge import HookRun, take_neighbours
 from box.runner.openapi import ModuleSchemas, apply_defaults
-from box.runner.process import HookFile, HookInputs, run_hook
+from box.runner.process import HookInputs, run_hook
 
 CONFIG: dict[str, Any] = {
     "type": "object",
