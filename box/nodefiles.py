@@ -16,6 +16,7 @@ CONTAINERD_UNIT = f"""\
 [Unit]
 Description=containerd container runtime
 After=network.target
+StartLimitIntervalSec=0
 
 [Service]
 Type=notify
@@ -39,6 +40,7 @@ KUBELET_UNIT = f"""\
 Description=kubelet
 After=containerd.service
 Wants=containerd.service
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart={BIN}/kubelet --config=/var/lib/kubelet/config.json --kubeconfig=/etc/kubernetes/kubelet.conf \
