@@ -8,7 +8,7 @@ from typing import Any
 
 from d8registry.adapters.idle import SWITCHING
 from d8registry.adapters.runtime import Outputs, Run
-from d8registry.errors import StateUnreadable
+from d8registry.errors import InvalidObject, StateUnreadable
 from d8registry.kube import platform, proxy
 from d8registry.kube.operations import Operation, apply_secret
 from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
@@ -26,11 +26,13 @@ from d8registry.switching.report import build_conditions, build_halted_condition
 def reconcile(run: Run) -> Outputs:
     """Carry the module one decision further; twice changes nothing."""
     seen = {entry["metadata"]["name"]: entry for entry in run.snapshots.get("secrets", ())}
-    observed = observe(
-        Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values)
-    )
     try:
+        observed = observe(
+            Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values)
+        )
         state = parse_state(seen.get(NAME))
+    except InvalidObject as error:
+        return _halt("InvalidObject", str(error), run, seen)
     except StateUnreadable as error:
         return _halt("StateUnreadable", str(error), run, seen)
     if state is None:

@@ -36,61 +36,70 @@ def build_hook_config() -> dict[str, JSON]:
     return {
         "configVersion": "v1",
         "settings": {"executionMinInterval": "1s", "executionBurst": 5},
-        "schedule": [{"name": "tick", "crontab": "*/5 * * * * *", "queue": QUEUE, "group": "main"}],
-        "kubernetes": [
-            _bind(
-                "settings",
-                *MODULE_CONFIG,
-                "{registry: .spec.settings.registry}",
-                ["deckhouse"],
-            ),
-            _bind(
-                "requests",
-                *MODULE_CONFIG,
-                '.metadata.annotations // {} | with_entries(select(.key | startswith("registry.deckhouse.io/")))',
-                ["registry"],
-            ),
-            _bind("nodes", "v1", "Node", cluster.NODE_FILTER),
-            _bind("groups", "deckhouse.io/v1", "NodeGroup", cluster.GROUP_FILTER),
-            _bind(
-                "modules",
-                "deckhouse.io/v1alpha1",
-                "Module",
-                "{name: .metadata.name, source: .properties.source, bootstrapped: .requirements.bootstrapped}",
-            ),
-            _bind(
-                "secrets",
-                "v1",
-                "Secret",
-                "{metadata: {name: .metadata.name, annotations: .metadata.annotations}, data: .data}",
-                list(SECRETS),
-                in_system=True,
-            ),
-            _bind(
-                "copies",
-                "v1",
-                "Secret",
-                '{namespace: .metadata.namespace, config: .data[".dockerconfigjson"]}',
-                ["deckhouse-registry"],
-            ),
-            _bind("deckhouse_pods", "v1", "Pod", cluster.POD_FILTER, labels={"app": "deckhouse"}, in_system=True),
-            _bind(
-                "proxy_pods",
-                "v1",
-                "Pod",
-                cluster.POD_FILTER,
-                labels={"component": "registry-service", "type": "incluster-proxy"},
-                in_system=True,
-            ),
-            _bind(
-                "deckhouse",
-                "apps/v1",
-                "Deployment",
-                "[.spec.template.spec | .containers[]?, .initContainers[]? | .image]",
-                ["deckhouse"],
-                in_system=True,
-            ),
-        ]
+        # Deadlines and the soak need a clock; without a group, so that a run that only the clock woke is known as such.
+        "schedule": [
+            {"name": TICK, "crontab": "*/5 * * * * *", "queue": QUEUE, "includeSnapshotsFrom": names},
+            {"name": "hourly", "crontab": "17 * * * *", "queue": QUEUE, "group": "main"},
+        ],
+        "kubernetes": bindings,
+    }
+
+
+def _build_bindings() -> list[dict[str, JSON]]:
+    return [
+        _bind(
+            "settings",
+            *MODULE_CONFIG,
+            "{registry: .spec.settings.registry}",
+            ["deckhouse"],
+        ),
+        _bind(
+            "requests",
+            *MODULE_CONFIG,
+            '.metadata.annotations // {} | with_entries(select(.key | startswith("registry.deckhouse.io/")))',
+            ["registry"],
+        ),
+        _bind("nodes", "v1", "Node", cluster.NODE_FILTER),
+        _bind("groups", "deckhouse.io/v1", "NodeGroup", cluster.GROUP_FILTER),
+        _bind(
+            "modules",
+            "deckhouse.io/v1alpha1",
+            "Module",
+            "{name: .metadata.name, source: .properties.source, bootstrapped: .properties.requirements.bootstrapped}",
+        ),
+        _bind(
+            "secrets",
+            "v1",
+            "Secret",
+            "{metadata: {name: .metadata.name, annotations: .metadata.annotations}, data: .data}",
+            list(SECRETS),
+            in_system=True,
+        ),
+        _bind(
+            "copies",
+            "v1",
+            "Secret",
+            '{namespace: .metadata.namespace, config: .data[".dockerconfigjson"]}',
+            ["deckhouse-registry"],
+        ),
+        _bind("deckhouse_pods", "v1", "Pod", cluster.POD_FILTER, labels={"app": "deckhouse"}, in_system=True),
+        _bind(
+            "proxy_pods",
+            "v1",
+            "Pod",
+            cluster.POD_FILTER,
+            labels={"component": "registry-service", "type": "incluster-proxy"},
+            in_system=True,
+        ),
+        _bind(
+            "deckhouse",
+            "apps/v1",
+            "Deployment",
+            "[.spec.template.spec | .containers[]?, .initContainers[]? | {key: .name, value: .image}] | from_entries",
+            ["deckhouse"],
+            in_system=True,
+        ),
+    ]
 
 
 def _bind(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from d8registry.checker.summary import summarise
+from d8registry.checker.message import summarise
 from d8registry.kube.platform import DOCKER_CONFIG, hash_content
 from d8registry.model.cluster import Node
 from d8registry.model.state import Phase, State, Step, Switch

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from d8registry.checker.images import required_images
-from d8registry.checker.result import parse_checks
+from d8registry.checker.images import PlatformModule, required_images
+from d8registry.checker.result import parse_results
 from d8registry.errors import InvalidSettings
 from d8registry.evidence.answer import parse_evidence
 from d8registry.kube import bashible, cluster, platform, settings
@@ -39,7 +39,7 @@ def observe(inputs: Inputs) -> Observed:
     endpoint = platform.read_endpoint(seen) if seen else None
     data = platform.decode_secret(seen) if seen else {}
     wanted = _read_settings(snapshots.get("settings", ()))
-    images = tuple(dict.fromkeys(image for found in snapshots.get("deckhouse", ()) for image in found))
+    images: dict[str, str] = {name: image for found in snapshots.get("deckhouse", ()) for name, image in found.items()}
     digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
     check_mode = wanted.check_mode if isinstance(wanted, Settings) else CheckMode.DEFAULT
     bases = [FIXED_BASE, *([endpoint.base] if endpoint else [])]
@@ -56,11 +56,11 @@ def observe(inputs: Inputs) -> Observed:
         copies=_read_copies(snapshots.get("copies", ())),
         deckhouse_pods=cluster.read_deckhouse_pods(snapshots.get("deckhouse_pods", ())),
         proxy_pods=cluster.read_proxy_pods(snapshots.get("proxy_pods", ())),
-        required_images=required_images(digests, snapshots.get("modules", ()), images, check_mode),
+        required_images=required_images(digests, _read_modules(snapshots.get("modules", ())), images, check_mode),
         proxy_images=tuple(sorted((digests.get("registry") or {}).values())),
-        deckhouse_images=tuple(dict.fromkeys(_strip_base(image, bases) for image in images)),
+        deckhouse_images=tuple(dict.fromkeys(_strip_base(image, bases) for image in images.values())),
         cluster_domain=(inputs.global_values.get("discovery") or {}).get("clusterDomain") or "cluster.local",
-        checks=parse_checks(_get_text(secrets, "registry-checks", "checks")),
+        checks=parse_results(_get_text(secrets, "registry-checks", "checks")),
         evidence=parse_evidence(_get_text(secrets, "registry-evidence", "evidence")),
     )
 
@@ -77,6 +77,17 @@ def _read_requests(entries: Sequence[JSON]) -> dict[str, str]:
     names = ("retry", "abort", "finalise")
     found = entries[0] if entries else {}
     return {name: found[f"registry.deckhouse.io/{name}"] for name in names if f"registry.deckhouse.io/{name}" in found}
+
+
+def _read_modules(entries: Sequence[JSON]) -> tuple[PlatformModule, ...]:
+    return tuple(
+        PlatformModule(
+            name=entry["name"],
+            source=entry.get("source") or "",
+            needs_bootstrapped=str(entry.get("bootstrapped")).lower() == "true",
+        )
+        for entry in entries
+    )
 
 
 def _read_witness(text: str) -> Witness | None:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# Two targets do everything on a fresh machine: `make demo` and `make test`. `make help` lists the others.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+SOURCES := lib/python/d8registry images/auth hooks box tests
+
+.PHONY: help deps build demo test test-full check lint types layers unit golden down
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.ready: requirements-dev.txt lib/python/requirements.txt
+	@echo "== Python packages into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+deps: $(VENV)/.ready ## Install what the machine lacks: Python packages, and Debian packages without services
+	@$(PY) -m box deps
+
+build: deps ## Build the box's programs and images into the cache (first time about a quarter of an hour)
+	@$(PY) -m box build
+
+demo: build ## The main job: a real cluster switched from Unmanaged to Direct under load (KEEP=1 leaves it up)
+	@$(PY) -m box demo $(if $(KEEP),--keep)
+
+test: check build ## Everything provable: fast tests first, then the switch on a real cluster
+	@$(PY) -m pytest -m box tests
+
+test-full: test ## What takes longer than a CI run allows
+
+check: deps lint types layers unit ## What a developer runs before a commit, under two minutes
+
+lint:
+	@echo "== ruff, shellcheck"
+	@$(VENV)/bin/ruff check --quiet $(SOURCES)
+	@$(VENV)/bin/ruff format --quiet --check $(SOURCES)
+	@shellcheck --severity=style $$(git ls-files '*.sh' .ci/run)
+
+types:
+	@echo "== mypy"
+	@$(VENV)/bin/mypy --no-error-summary $(SOURCES)
+
+layers:
+	@echo "== import layers"
+	@PYTHONPATH=lib/python $(VENV)/bin/lint-imports > /tmp/layers.$$$$ 2>&1 || { cat /tmp/layers.$$$$; rm -f /tmp/layers.$$$$; exit 1; }; rm -f /tmp/layers.$$$$
+
+unit:
+	@echo "== fast tests"
+	@$(PY) -m pytest -q -m "not box" tests
+
+golden: $(VENV)/.ready ## Write the golden files anew; read the difference before you commit it
+	@GOLDEN=write $(PY) -m pytest -q -m "not box" tests
+
+down: $(VENV)/.ready ## Take down whatever box is left
+	@$(PY) -m box down

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The production code of the reconcile hook against a cluster in memory.
+
+Factors: settings (valid, invalid, refused, unreachable, changed in mid-switch) x what the world answers (nodes, probe,
+deckhouse, evidence: done, late, failing) x a crash between two writes x a restart of the operator.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from d8registry.checker.outcome import Outcome
+
+from tests.support.memory_cluster import HOST, PASSWORD, PATH, MemoryCluster, direct
+
+FIXED = "registry.d8-system.svc:5001"
+STEPS = [
+    "CheckImages/all",
+    "AddSource/canary",
+    "AddSource/all",
+    "StartProxy/all",
+    "SwitchAddress/all",
+    "PreferNew/all",
+    "FinaliseNodes/evidence",
+    "FinaliseNodes/all",
+    "CleanUp/all",
+    "",
+]
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    made = MemoryCluster()
+    made.settle()
+    made.report()
+    made.settle()
+    return made
+
+
+def switch_until(cluster: MemoryCluster, step: str) -> None:
+    """Start the switch and let the world move until `step` is the present one and has been applied."""
+    cluster.edit(direct())
+    for _ in range(60):
+        cluster.settle()
+        if cluster.step() == step:
+            return
+        cluster.world()
+        cluster.wait(5)
+    raise AssertionError(f"{step} was not reached, but {cluster.step()}: {cluster.condition('Ready')}")
+
+
+def test_a_fresh_cluster_is_ready_in_unmanaged_and_nothing_of_the_platform_is_touched() -> None:
+    cluster = MemoryCluster()
+    before = cluster.data("deckhouse-registry")
+    cluster.settle()
+    assert cluster.condition("Ready")["status"] == "True"
+    assert cluster.data("deckhouse-registry") == before
+    assert cluster.data("registry-bashible-config") == {}
+    assert cluster.folders("master-0") == {}
+    assert cluster.plan().interval_seconds == 20
+
+
+def test_the_steps_come_in_the_documented_order_and_end_in_direct(cluster: MemoryCluster) -> None:
+    cluster.edit(direct())
+    seen: list[str] = []
+    for _ in range(60):
+        cluster.settle()
+        if not seen or seen[-1] != cluster.step():
+            seen.append(cluster.step())
+        if not cluster.step():
+            break
+        cluster.world()
+        cluster.wait(5)
+    # PrepareNodes has nothing to wait for here: every containerd already runs with config_path.
+    assert [step for step in seen if step != "PrepareNodes/all"] == STEPS
+    assert cluster.text("registry-state", "mode") == "Direct"
+    assert cluster.condition("Ready")["status"] == "True"
+    kinds = ["RegistryContainsRequiredImages", "ContainerdConfigPreflightReady", "TransitionContainerdConfigReady"]
+    kinds += ["InClusterProxyReady", "DeckhouseRegistrySwitchReady", "FinalContainerdConfigReady"]
+    assert [cluster.condition(kind)["status"] for kind in [*kinds, "CleanupInClusterProxy"]] == ["True"] * 7
+
+
+def test_at_the_end_only_the_new_source_and_its_credentials_are_left(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "")
+    switch_until(cluster, "")
+    assert list(cluster.folders("worker-0")) == [FIXED]
+    assert list(yaml.safe_load(cluster.text("registry-bashible-config", "config"))["hosts"]) == [FIXED]
+    auths = json.loads(cluster.text("deckhouse-registry", ".dockerconfigjson"))["auths"]
+    assert list(auths) == [FIXED]
+    assert auths[FIXED]["password"] == PASSWORD
+    assert cluster.data("deckhouse-registry")["ca"] == cluster.text("registry-pki", "ca.crt")
+
+
+def test_a_second_run_writes_nothing_at_every_step(cluster: MemoryCluster) -> None:
+    cluster.edit(direct())
+    for _ in range(60):
+        cluster.settle()
+        assert not cluster.run().operations
+        if not cluster.step():
+            return
+        cluster.world()
+        cluster.wait(5)
+    raise AssertionError("the switch did not end")
+
+
+def test_one_master_proves_first_and_the_others_keep_what_they_have(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/canary")
+    assert FIXED in cluster.folders("master-0")
+    assert cluster.folders("worker-0") == {HOST: cluster.folders("worker-0")[HOST]}
+    cluster.report(["worker-0", "worker-1"])
+    cluster.settle()
+    assert cluster.step() == "AddSource/canary"
+
+
+def test_the_address_is_not_switched_before_every_node_has_its_witness(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/all")
+    before = cluster.data("deckhouse-registry")
+    cluster.report(["master-0", "worker-0"])
+    for _ in range(5):
+        cluster.settle()
+        cluster.answer()
+        cluster.wait(60)
+    assert cluster.step() == "AddSource/all"
+    assert "worker-1" in cluster.condition("TransitionContainerdConfigReady")["message"]
+    assert cluster.data("deckhouse-registry") == before
+
+
+def test_a_witness_to_an_older_token_is_no_witness(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/canary")
+    cluster.report()
+    cluster.settle()
+    assert cluster.step() == "AddSource/all"
+    cluster.settle()
+    assert cluster.step() == "AddSource/all"
+
+
+def test_a_failing_node_is_named_with_its_class(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/all")
+    cluster.report(["master-0", "worker-0"])
+    cluster.report(["worker-1"], result="failing", **{"class": "tls", "message": "unknown authority"})
+    cluster.settle()
+    condition = cluster.condition("TransitionContainerdConfigReady")
+    assert condition["reason"] == "NodesFailing"
+    assert "worker-1 (tls: unknown authority)" in condition["message"]
+
+
+def test_during_the_switch_the_pull_secret_holds_both_bases(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "SwitchAddress/all")
+    auths = json.loads(cluster.text("deckhouse-registry", ".dockerconfigjson"))["auths"]
+    assert list(auths) == [FIXED, HOST]
+    assert cluster.data("deckhouse-registry")["path"] == "/system/deckhouse"
+
+
+def test_the_platforms_text_names_both_before_the_address_is_touched(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/all")
+    assert list(yaml.safe_load(cluster.text("registry-bashible-config", "config"))["hosts"]) == [HOST]
+    switch_until(cluster, "StartProxy/all")
+    config = yaml.safe_load(cluster.text("registry-bashible-config", "config"))
+    assert sorted(config["hosts"]) == sorted([FIXED, HOST])
+    assert config["mode"] == "Direct"
+    assert cluster.data("deckhouse-registry")["address"] == HOST
+
+
+def test_the_old_source_stays_while_the_platform_still_names_it(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "FinaliseNodes/evidence")
+    cluster.collect(platform=("CronJob d8-monitoring/report",))
+    for _ in range(3):
+        cluster.settle()
+        cluster.wait(3600)
+    assert cluster.step() == "FinaliseNodes/evidence"
+    assert HOST in cluster.folders("worker-0")
+    assert "CronJob d8-monitoring/report" in cluster.condition("FinalContainerdConfigReady")["message"]
+    assert "do not revoke the old credentials yet" in cluster.condition("Ready")["message"]
+
+
+def test_users_workloads_hold_until_they_are_accepted(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "FinaliseNodes/evidence")
+    cluster.collect(users=("Deployment shop/cart",))
+    cluster.settle()
+    assert cluster.step() == "FinaliseNodes/evidence"
+    cluster.annotate("finalise", "1")
+    cluster.settle()
+    assert cluster.step() == "FinaliseNodes/all"
+
+
+def test_the_soak_keeps_the_old_source_for_its_time(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "PreferNew/all")
+    cluster.run()
+    assert cluster.condition("FinalContainerdConfigReady")["reason"] == "Soaking"
+    cluster.wait(59)
+    cluster.settle()
+    cluster.wait(2)
+    cluster.settle()
+    assert cluster.step() == "FinaliseNodes/evidence"
+
+
+INVALID = [
+    (direct(imagesRepo="registry.example.com"), "direct.imagesRepo"),
+    (direct(password=None), "direct.password"),
+    (direct(license="k3y"), "direct.license"),
+    (direct(ca="not a certificate"), "direct.ca"),
+    ({"mode": "Direct"}, "direct"),
+    ({"mode": "Sideways"}, "mode"),
+    ({**direct(), "unmanaged": {"imagesRepo": "a.b/c"}}, "unmanaged"),
+]
+
+
+@pytest.mark.parametrize(("section", "field"), INVALID, ids=[field for _, field in INVALID])
+def test_invalid_settings_leave_the_cluster_as_it_is_and_name_field_and_rule(
+    cluster: MemoryCluster, section: dict[str, object], field: str
+) -> None:
+    names = cluster.kube.names("Secret")
+    kept = {name: cluster.data(name) for name in names - {"registry-state"}}
+    cluster.edit(section)
+    cluster.settle()
+    ready = cluster.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "InvalidSettings")
+    assert f"{field}: " in ready["message"]
+    assert PASSWORD not in cluster.text("registry-state", "conditions")
+    assert {name: cluster.data(name) for name in cluster.kube.names("Secret") - {"registry-state"}} == kept
+
+
+@pytest.mark.parametrize("mode", ["Proxy", "Local"])
+def test_modes_of_later_releases_are_refused_by_name(cluster: MemoryCluster, mode: str) -> None:
+    cluster.edit({"mode": mode, **({"proxy": {"imagesRepo": "a.b/c"}} if mode == "Proxy" else {})})
+    cluster.settle()
+    condition = cluster.condition("ErrTransitionNotSupported")
+    assert condition["status"] == "True"
+    assert "not in this release" in condition["message"]
+    assert cluster.step() == ""
+
+
+def test_a_registry_that_refuses_the_password_stops_the_switch_before_anything_is_touched(
+    cluster: MemoryCluster,
+) -> None:
+    before = {name: cluster.data(name) for name in ("deckhouse-registry", "registry-bashible-config")}
+    tokens = [cluster.plan().build_token(cluster.plan().default)]
+    cluster.edit(direct(password="wrong"))
+    cluster.settle()
+    cluster.answer(outcome=Outcome.UNAUTHENTICATED, final=True)
+    cluster.settle()
+    condition = cluster.condition("RegistryContainsRequiredImages")
+    assert condition["status"] == "False"
+    assert "unauthenticated" in condition["message"]
+    assert "wrong" not in cluster.text("registry-state", "conditions").replace("wrong password", "")
+    assert {name: cluster.data(name) for name in before} == before
+    assert [cluster.plan().build_token(cluster.plan().default)] == tokens
+
+
+def test_past_the_deadline_a_switch_that_cannot_start_is_given_up_and_retry_starts_it_anew(
+    cluster: MemoryCluster,
+) -> None:
+    cluster.edit(direct())
+    cluster.settle()
+    cluster.answer(outcome=Outcome.REFUSED)
+    cluster.settle()
+    cluster.wait(1801)
+    cluster.settle()
+    assert cluster.step() == ""
+    assert "given up at step CheckImages" in cluster.condition("Ready")["message"]
+    cluster.annotate("retry", "1")
+    cluster.settle()
+    assert cluster.step() == "CheckImages/all"
+
+
+def test_past_the_deadline_nodes_go_back_to_the_source_they_had(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "StartProxy/all")
+    cluster.wait(1801)
+    cluster.settle()
+    assert cluster.step() == ""
+    assert list(cluster.folders("worker-0")) == [HOST]
+    assert list(yaml.safe_load(cluster.text("registry-bashible-config", "config"))["hosts"]) == [HOST]
+    assert cluster.data("deckhouse-registry")["address"] == HOST
+    assert "registry-incluster-proxy" not in cluster.kube.names("Deployment")
+    assert cluster.values["internal"]["proxy"]["enabled"] is False
+
+
+def test_settings_set_back_before_the_point_of_no_return_undo_the_switch(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/all")
+    cluster.edit({"mode": "Unmanaged"})
+    cluster.settle()
+    assert cluster.step() == ""
+    assert list(cluster.folders("worker-0")) == [HOST]
+    assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_custom_registry_settings_on_a_node_are_a_guard_that_names_it(cluster: MemoryCluster) -> None:
+    cluster.report(["worker-1"], customConfig=True)
+    cluster.edit(direct())
+    cluster.settle()
+    cluster.answer()
+    cluster.settle()
+    condition = cluster.condition("ContainerdConfigPreflightReady")
+    assert condition["reason"] == "CustomRegistrySettings"
+    assert "worker-1" in condition["message"]
+    assert cluster.data("registry-bashible-config") == {}
+
+
+@pytest.mark.parametrize("step", STEPS[:-1])
+def test_a_crash_between_any_two_writes_of_a_step_is_repaired_by_the_next_run(
+    cluster: MemoryCluster, step: str
+) -> None:
+    """Of the operations of each run on the way, only the first is done; then the hook runs again."""
+    switch_until(cluster, step)
+    cluster.operations_done = 1
+    for _ in range(80):
+        cluster.settle(limit=60)
+        if not cluster.step():
+            break
+        cluster.world()
+        cluster.wait(5)
+    assert cluster.text("registry-state", "mode") == "Direct"
+    assert list(cluster.folders("worker-0")) == [FIXED]
+
+
+def test_a_restarted_operator_restores_the_values_from_the_cluster(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "")
+    switch_until(cluster, "")
+    cluster.values = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
+    cluster.run()
+    assert cluster.values["internal"]["proxy"] == {"enabled": True, "replicas": 1}
+
+
+@pytest.mark.parametrize("text", [None, "schema: 99\n", "{broken"])
+def test_a_lost_or_unreadable_state_in_direct_changes_nothing_and_says_how_to_recover(
+    cluster: MemoryCluster, text: str | None
+) -> None:
+    switch_until(cluster, "")
+    switch_until(cluster, "")
+    data = cluster.data("registry-state")
+    del data["state"]
+    cluster.put_secret("registry-state", data if text is None else {**data, "state": text})
+    kept = {name: cluster.data(name) for name in cluster.kube.names("Secret") - {"registry-state"}}
+    cluster.values = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
+    cluster.settle()
+    assert {name: cluster.data(name) for name in kept} == kept
+    assert cluster.values["internal"]["proxy"] == {"enabled": True, "replicas": 1}
+    ready = cluster.condition("Ready")
+    assert ready["status"] == "False"
+    assert "newer release" in ready["message"] or "backup" in ready["message"]
+
+
+def test_a_lost_race_for_the_state_writes_nothing(cluster: MemoryCluster) -> None:
+    cluster.edit(direct())
+    late = cluster.read()
+    cluster.settle()
+    revision = cluster.kube.find("Secret", "registry-state")
+    from d8registry.adapters.reconcile import reconcile
+
+    cluster.apply(reconcile(late))
+    assert cluster.kube.find("Secret", "registry-state") == revision
+
+
+def test_the_clock_alone_wakes_nothing_while_nothing_is_switched(cluster: MemoryCluster) -> None:
+    assert cluster.run(bindings=["tick"]).operations == ()
+    cluster.edit(direct())
+    cluster.settle()
+    cluster.answer()
+    assert cluster.run(bindings=["tick"]).operations
+
+
+def test_no_password_is_in_conditions_values_or_annotations(cluster: MemoryCluster) -> None:
+    cluster.edit(direct())
+    for _ in range(60):
+        cluster.settle()
+        assert PASSWORD not in cluster.text("registry-state", "conditions")
+        assert PASSWORD not in json.dumps(cluster.values)
+        for name in cluster.kube.names("Secret"):
+            found = cluster.kube.find("Secret", name) or {"metadata": {}}
+            assert PASSWORD not in json.dumps(found["metadata"])
+        if not cluster.step():
+            return
+        cluster.world()
+        cluster.wait(5)
+    raise AssertionError(f"{PATH} was not reached")

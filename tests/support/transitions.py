@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of transitions, written from the plans themselves."""
+
+from itertools import pairwise
+
+from d8registry.switching.plans import TRANSITIONS, Plan
+
+_HEAD = """# Transitions
+
+Written from `lib/python/d8registry/switching/plans.py` by `make golden`; do not edit.
+
+Words: nodes and the platform's text have the `old` source, `both`, or the `new` one; the address is `untouched`, holds
+the entries of `both` bases, or the `new` one alone.
+"""
+
+
+def render_transitions() -> str:
+    """Render docs/internal/TRANSITIONS.md."""
+    parts = [_HEAD]
+    for (before, after), plan in TRANSITIONS.items():
+        parts.append(f"\n## {before} to {after} (`{plan.name}`)\n\n{_render_table(plan)}\n{_render_diagram(plan)}")
+    return "".join(parts)
+
+
+def _render_table(plan: Plan) -> str:
+    rows = [
+        "| step | phase | condition | nodes | first nodes | platform's text | proxy | address |",
+        "| --- " * 8 + "|",
+    ]
+    for stage in plan.stages:
+        cells = [
+            stage.step,
+            stage.phase,
+            f"`{stage.condition}`",
+            stage.nodes,
+            stage.canaries or "",
+            stage.bashible or "as it is",
+            "on" if stage.proxy else "",
+            stage.address,
+        ]
+        rows.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _render_diagram(plan: Plan) -> str:
+    lines = ["```mermaid", "flowchart LR"]
+    steps = list(dict.fromkeys(stage.step for stage in plan.stages))
+    lines += [f"  {left} --> {right}" for left, right in pairwise(steps)]
+    lines += [f"  {step} -. deadline, abort .-> RolledBack" for step in steps if plan.is_before_no_return(step)]
+    return "\n".join([*lines, "```", ""])
