@@ -22,8 +22,10 @@ from tests.support.kubelet_api import KubeletApi
 PROGRAM = Path(__file__).parents[2] / "templates/registry-node/_registry-node.sh"
 # The commands of the program that only pass through a shim.
 PASSED_ON = frozenset(
-    ("curl", "flock", "jq", "base64", "mv", "cp", "rm", "rmdir", "mkdir", "chmod", "ln", "sync", "stat")
-    + ("readlink", "date", "tee", "sha256sum", "timeout", "uname")
+    (
+        *("curl", "flock", "jq", "base64", "mv", "cp", "rm", "rmdir", "mkdir", "chmod", "ln", "sync", "stat"),
+        *("readlink", "date", "tee", "sha256sum", "timeout", "uname"),
+    )
 )
 
 _SHIM = """#!/bin/bash
