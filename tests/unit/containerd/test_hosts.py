@@ -42,6 +42,10 @@ SOURCES = st.builds(
 )
 
 
+def get_url(item: Source) -> str:
+    return f"{item.endpoint.scheme.value}://{item.endpoint.host}"
+
+
 def expected_table(wanted: Source) -> dict[str, Any]:
     table: dict[str, Any] = {"capabilities": ["pull", "resolve"]}
     if wanted.endpoint.credentials:
