@@ -13,6 +13,7 @@ from pathlib import Path
 from box.platform.systemd.control import ControlServer
 from box.platform.systemd.loop import Loop
 from box.platform.systemd.manager import Manager
+from box.platform.systemd.programs import cover_programs
 from box.platform.systemd.verbs import Verbs
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
@@ -38,6 +39,8 @@ def main() -> int:
     parser.add_argument("--root", type=Path, default=Path("/"), help="scratch root, for tests")
     options = parser.parse_args()
     root: Path = options.root.resolve()
+    if os.getpid() == 1:
+        cover_programs(_REPOSITORY)
     loop = Loop()
     manager = Manager(root, loop, socket.gethostname(), build_base_environment(root))
     loop.adopt_orphans(manager.shut_down)

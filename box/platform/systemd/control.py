@@ -11,7 +11,8 @@ from typing import Any
 from box.platform.systemd.loop import Loop
 from box.platform.systemd.verbs import Answer, Request
 
-SOCKET = "run/systemd/private"
+SOCKET = "run/systemd/standin.socket"
+"""Not systemd's own /run/systemd/private: a real systemctl must not believe that systemd listens there."""
 
 Serve = Callable[[Request, Callable[[Answer], None]], None]
 
@@ -56,7 +57,12 @@ class ControlServer:
             if not received.endswith(b"\n"):
                 connection.close()
                 return
-            self._serve(_parse_request(json.loads(received)), lambda answer: _send(connection, answer))
+            try:
+                request = _parse_request(json.loads(received))
+            except (ValueError, TypeError, KeyError) as error:
+                _send(connection, Answer(status=1, err=f"not a request of this systemctl: {error}"))
+                return
+            self._serve(request, lambda answer: _send(connection, answer))
 
         self._loop.watch(connection.fileno(), read)
 

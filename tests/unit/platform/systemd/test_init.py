@@ -4,6 +4,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ class Init:
     def boot(self) -> None:
         command = [sys.executable, "-m", "box.platform.systemd", "--root", str(self.root)]
         self.process = subprocess.Popen(command, cwd=REPOSITORY)
-        self.wait_for(lambda: (self.root / "run/systemd/private").exists())
+        self.wait_for(lambda: (self.root / "run/systemd/standin.socket").exists())
 
     def ctl(self, *words: str) -> tuple[int, str, str]:
         done = subprocess.run(
@@ -244,3 +245,22 @@ def test_a_condition_that_does_not_hold_skips_the_start_without_failing(init: In
     init.write("there", "", "etc")
     assert init.ctl("start", "a")[0] == 0
     assert init.ctl("is-active", "a")[1] == "active"
+
+
+def test_a_client_that_speaks_another_language_does_not_end_the_init_process(init: Init) -> None:
+    init.boot()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(init.root / "run/systemd/standin.socket"))
+        client.sendall(b"\0AUTH EXTERNAL 30\r\n")
+        assert b"not a request" in client.recv(4096)
+    assert init.ctl("is-active", "none") == (3, "inactive", "")
+
+
+def test_a_unit_that_runs_all_the_time_keeps_its_starts_out_of_the_journal_but_not_its_failures(init: Init) -> None:
+    quiet = "[Service]\nType=oneshot\nLogLevelMax=notice\n"
+    init.write("good.service", f"{quiet}ExecStart=/bin/true\n")
+    init.write("bad.service", f"{quiet}ExecStart=/bin/false\n")
+    init.boot()
+    init.ctl("start", "good", "bad")
+    assert init.journal("good.service") == ""
+    assert "failed with result 'exit-code'" in init.journal("bad.service")
