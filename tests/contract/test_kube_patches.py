@@ -162,3 +162,12 @@ def test_a_refused_document_is_named_without_its_contents() -> None:
     with pytest.raises(PatchError) as caught:
         parse_kube_operations(text)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_jq_patch_that_changes_nothing_writes_nothing() -> None:
+    metadata = {"name": "k1", "namespace": "d8-system", "resourceVersion": "7"}
+    api = FakeKube([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}}])
+    target = '"apiVersion":"v1","kind":"configmap","namespace":"d8-system","name":"k1"'
+    text = f'{{"operation":"JQPatch",{target},"jqFilter":".data.a=\\"1\\""}}'
+    apply_kube_operations(api, parse_kube_operations(text))
+    assert api.requests == ["get configmaps/k1"]

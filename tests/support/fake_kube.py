@@ -65,6 +65,7 @@ class FakeKube:
     def update(
         self, resource: Resource, namespace: str, name: str, body: Mapping[str, Any], subresource: str = ""
     ) -> Object:
+        self.requests.append(f"update {resource.plural}/{name}")
         current = self._find(resource, namespace, name)
         wanted = body["metadata"].get("resourceVersion")
         if wanted is not None and wanted != current["metadata"]["resourceVersion"]:

@@ -55,6 +55,12 @@ def test_a_binding_has_the_documented_defaults() -> None:
     assert (binding.on_synchronization, binding.keep_full_objects) == (True, True)
 
 
+@pytest.mark.parametrize(("queue", "waits"), [("", True), ("queue: q,", False)], ids=["main", "named"])
+def test_only_a_binding_of_a_named_queue_may_be_left_behind_by_the_start(queue: str, waits: bool) -> None:
+    text = f"configVersion: v1\nkubernetes: [{{kind: Node, {queue} waitForSynchronization: false}}]"
+    assert parse_hook_config(text).kubernetes[0].wait_for_synchronization is waits
+
+
 def test_selectors_become_query_texts() -> None:
     (binding,) = parse_hook_config(
         "configVersion: v1\n"
@@ -178,3 +184,12 @@ def test_the_config_map_tells_settings_and_whether_the_module_is_on(
 def test_globals_stay_when_their_key_is_removed() -> None:
     user = read_config_map({"global": "a: 1"}, "registry", UserConfig())
     assert read_config_map({}, "registry", user).globals == {"a": 1}
+
+
+def test_no_path_variable_is_set_while_a_hook_tells_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VALUES_PATH", "/left/over")
+    _write(tmp_path / "hooks" / "a.sh", '#!/bin/sh\necho "{configVersion: v1, onStartup: 1$VALUES_PATH}"\n')
+    (hook,) = discover_hooks(tmp_path)
+    assert load_config(hook).on_startup == 1

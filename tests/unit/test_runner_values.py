@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from box.runner import gojson
-from box.runner.context import Context, Reason
+from box.runner.config import HookConfig
+from box.runner.context import Context, Reason, lifecycle_context, render_contexts
 from box.runner.errors import HookFailed
 from box.runner.hookfiles import HookFile
 from box.runner.manifests import label_manifests, read_manifests
 from box.runner.merge import HookRun, take_neighbours
 from box.runner.openapi import ModuleSchemas, apply_defaults
 from box.runner.process import HookInputs, run_hook
+from box.runner.values_patch import Operation, remember
 
 CONFIG: dict[str, Any] = {
     "type": "object",
@@ -70,6 +72,23 @@ def test_the_schema_of_values_extends_the_one_of_settings() -> None:
     assert schemas.config_problems("registry", {"mode": "Direct", "internal": {}}) == [
         "registry.internal in body is a forbidden property"
     ]
+
+
+def test_a_schema_that_lists_no_properties_allows_none() -> None:
+    assert ModuleSchemas({"type": "object"}, None).config_problems("registry", {"a": 1}) == [
+        "registry.a in body is a forbidden property"
+    ]
+
+
+def test_remembered_operations_are_one_a_path_and_sorted() -> None:
+    known = remember((), (Operation(op="add", path="/r/b", value=1), Operation(op="add", path="/r/a", value=2)))
+    found = remember(known, (Operation(op="test", path="/r/c"), Operation(op="remove", path="/r/b")))
+    assert [(operation.op, operation.path) for operation in found] == [("add", "/r/a"), ("remove", "/r/b")]
+
+
+def test_a_lifecycle_context_without_bindings_has_empty_snapshots() -> None:
+    context = lifecycle_context(Reason.BEFORE_HELM, HookConfig())
+    assert render_contexts([context], lambda _: []) == '[{"binding":"beforeHelm","snapshots":{}}]'
 
 
 def test_helm_may_require_more() -> None:
