@@ -10,7 +10,7 @@ from d8registry.evidence.objects import PULL_SECRET, Finding, find_stale_copies,
 from d8registry.evidence.question import EvidenceQuestion
 
 UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
-WORKLOADS = (
+WORKLOADS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Deployment", "/apis/apps/v1/deployments", {}),
     ("StatefulSet", "/apis/apps/v1/statefulsets", {}),
     ("DaemonSet", "/apis/apps/v1/daemonsets", {}),
