@@ -54,9 +54,9 @@ def read_containerd_start(node: Node) -> str:
     namespace = Path("/run/netns", node.namespace).stat().st_ino
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if (entry / "comm").read_text(encoding="utf-8").strip() == "containerd":
-                if (entry / "ns/net").stat().st_ino == namespace:
-                    return f"{entry.name} {read_start_time(int(entry.name))}"
+            is_containerd = (entry / "comm").read_text(encoding="utf-8").strip() == "containerd"
+            if is_containerd and (entry / "ns/net").stat().st_ino == namespace:
+                return f"{entry.name} {read_start_time(int(entry.name))}"
         except (FileNotFoundError, ProcessLookupError):
             continue
     return ""

@@ -31,6 +31,7 @@ class Result:
     spans: tuple[StepSpan, ...]
     pulls: tuple[Pull, ...]
     judgement: Judgement
+    broken: tuple[str, ...]
     restarted: tuple[str, ...]
     proofs: tuple[Proof, ...]
     leaks: tuple[str, ...]
@@ -52,6 +53,7 @@ def list_failures(result: Result) -> tuple[str, ...]:
     judged = result.judgement
     reasons += [f"failed pull: {pull.describe()}" for pull in judged.failed]
     reasons += [f"pull without evidence: {pull.describe()}: {why}" for pull, why in judged.uncounted]
+    reasons += [f"the load could not make a pull: {text}" for text in result.broken]
     reasons += _judge_load(result)
     if not result.proofs and seconds is not None:
         reasons.append("no proof was made")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m box demo`: box up, the switch under load, the summary, box down."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from box.build import build_all
+from box.demo.prerequisites import check_machine
+from box.demo.session import open_scene, run_switch
+from box.demo.show import render_cluster
+from box.demo.summary import Result, list_failures, render_figures, render_steps
+from box.down import take_down
+from box.layout import DATA, KUBECONFIG, NODES, RUN
+from box.report import Report
+from box.state import read_state
+from box.up import Options, bring_up
+
+NEXT = f"""\
+The box is left up. What to try next:
+  python -m box kubectl -n d8-system get secret registry-state -o jsonpath='{{.data.conditions}}' | base64 -d
+  python -m box kubectl get nodes -o json | jq '.items[].metadata.annotations["registry.deckhouse.io/node-report"]'
+  python -m box exec worker-0 -- cat /etc/containerd/registry.d/registry.d8-system.svc:5001/hosts.toml
+  python -m box kubectl get pods -A -o wide
+  python -m box kubectl edit moduleconfig deckhouse      another switch
+  python -m box down                                     the end of it (kubeconfig {KUBECONFIG})"""
+
+
+def run_demo(*, keep: bool, report: Report) -> int:
+    """Run the whole demo; returns 0 only when nothing at all failed. The box goes down unless `keep`, come what may."""
+    console = Console(highlight=False)
+    console.rule("prerequisites and box")
+    check_machine()
+    with box_up(keep=keep, report=report, console=console):
+        scene = open_scene(build_all(report).images)
+        console.rule("the cluster in Unmanaged")
+        console.print(render_cluster(scene.api), markup=False)
+        result = run_switch(scene, console)
+        console.rule("the cluster now")
+        console.print(render_cluster(scene.api), markup=False)
+    return show_summary(result, console)
+
+
+@contextmanager
+def box_up(*, keep: bool, report: Report, console: Console) -> Iterator[None]:
+    """Have a box for the block; its logs are kept in a folder of their own, and it goes down at the end."""
+    whole = False
+    try:
+        bring_up(Options(), report)
+        whole = True
+        yield
+    finally:
+        # A box that another process has brought up is not ours to look into or to end.
+        found = read_state()
+        if found and found.up_pid == os.getpid():
+            console.print(f"logs are kept in {save_logs()}", markup=False)
+            if keep and whole:
+                console.print(NEXT, markup=False)
+            else:
+                take_down(report)
+
+
+def save_logs() -> Path:
+    """Copy the logs of the box, and nothing that holds credentials; returns the folder."""
+    folder = Path(tempfile.mkdtemp(prefix=f"d8-registry-demo-{datetime.now(UTC):%Y%m%dT%H%M%S}-"))
+    for log in RUN.rglob("*.log"):
+        target = folder / log.relative_to(RUN)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, target)
+    for node in NODES:
+        if (DATA / node.name / "var/log").is_dir():
+            shutil.copytree(DATA / node.name / "var/log", folder / node.name, symlinks=True)
+    return folder
+
+
+def show_summary(result: Result, console: Console) -> int:
+    """Print the summary; returns the exit status."""
+    failures = list_failures(result)
+    console.rule("summary")
+    console.print(render_steps(result.spans, result.judgement.counted, result.ready or result.edited), markup=False)
+    console.print(f"restarted: {len(result.restarted)}", markup=False)
+    for text in result.restarted:
+        console.print(f"  {text}", markup=False)
+    for text in failures:
+        console.print(f"FAILED: {text}", markup=False, soft_wrap=True)
+    if failures:
+        console.print("look at: operator.log, the node folders and registry-a/registry.log in the logs named above")
+    console.print(render_figures(result), markup=False, soft_wrap=True)
+    return 1 if failures else 0
