@@ -13,6 +13,7 @@ from box.certificates import Authority
 from box.errors import BoxError
 from box.kubeconfig import write_kubeconfig
 from box.layout import BRIDGE_ADDRESS, Node
+from box.platform import install_node
 
 _FROM_MACHINE = (
     "alternatives", "bash.bashrc", "group", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf",
@@ -52,6 +53,7 @@ def create_disk(node: Node, tools: Tools, containerd: Path, authority: Authority
     wanted.mkdir()
     for unit in ("containerd.service", "kubelet.service"):
         (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
+    install_node(node.disk, str(node.group))
 
 
 def read_major(containerd: Path) -> int:

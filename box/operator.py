@@ -4,6 +4,7 @@
 Both get the same folders, arguments and environment, those that addon-operator needs at least.
 """
 
+import http.client
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 from box import core, process
 from box.build import Tools
 from box.errors import BoxError
-from box.layout import KUBECONFIG, LOGS, PYTHON, REPOSITORY, RUN
+from box.layout import CORE, KUBECONFIG, LOGS, PYTHON, REPOSITORY, RUN
+from box.network import inside
 
 FOLDER = RUN / "operator"
 MODULE = FOLDER / "modules" / "900-registry"
@@ -58,6 +60,20 @@ def start_operator(tools: Tools, program: Path | None) -> process.Record:
         words += [f"--{name}", value]
     log = LOGS / f"{NAME}.log"
     return process.start(NAME, core.exec_command(words), environment=_environment(tools), log=log, folder=FOLDER)
+
+
+def is_ready() -> bool:
+    """Say whether the operator's /readyz answers 200, that is, whether it has installed the module once."""
+    try:
+        with inside(CORE):
+            connection = http.client.HTTPConnection("127.0.0.1", READY_PORT, timeout=5)
+            connection.connect()
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+        connection.close()
+    except (OSError, http.client.HTTPException):
+        return False
+    return status == 200
 
 
 def find_program(given: Path | None) -> Path | None:

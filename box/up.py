@@ -8,7 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from box import api, controlplane, core, dns, down, holder, network, node, nodedisk, operator, process, registry, state
+from box import (
+    api,
+    controlplane,
+    core,
+    dns,
+    down,
+    holder,
+    network,
+    node,
+    nodedisk,
+    operator,
+    platform,
+    process,
+    registry,
+    state,
+)
 from box.build import Tools, build_all, find_containerd
 from box.errors import BoxError
 from box.layout import KUBECONFIG, NODES, REGISTRY_A, REGISTRY_NAMES, RUN, Node, cache_folder
@@ -56,7 +71,7 @@ def bring_up(options: Options, report: Report) -> None:
 
 def run_stages(start: Start) -> None:
     """Run the stages in order, with a line of progress for each."""
-    stages: list[tuple[str, Callable[[Start], None]]] = [
+    stages: list[tuple[str, Callable[[Start], object]]] = [
         ("network", lambda _: network.create_network()),
         ("registry A", start_registry),
         ("certificates and the disks of the nodes", create_disks),
@@ -65,6 +80,9 @@ def run_stages(start: Start) -> None:
         ("controller-manager, scheduler, cluster DNS", lambda start: controlplane.start_controllers(start.tools)),
         ("nodes Ready", wait_for_nodes),
         ("names", lambda _: check_names()),
+        ("objects of the platform", install_platform),
+        ("stand-ins of the platform", lambda start: platform.start(start.tools.images)),
+        ("operator with the module", start_operator),
     ]
     for title, stage in stages:
         with start.report.stage(title):
@@ -113,6 +131,22 @@ def wait_for_nodes(start: Start) -> None:
         api.label_node(each.name, each.labels)
     records = [node.find_init(each) for each in NODES]
     controlplane.wait_for("nodes", 90, lambda: all(api.fetch_nodes().values()), *records)
+
+
+def install_platform(start: Start) -> None:
+    """Create what a freshly installed platform has, with registry A as the registry that it was installed from."""
+    files, login = registry.registry_files(RUN), registry.read_credentials(RUN)
+    ca = files.ca.read_text(encoding="utf-8")
+    path = f"/{start.tools.images.repository}"
+    secret = platform.build_secret(registry.HOST, path, ca, login.username, login.password)
+    platform.install(start.tools.images, secret)
+
+
+def start_operator(start: Start) -> None:
+    """Install a copy of the module, start what runs its hooks, and wait until it says that it is ready."""
+    operator.install_module()
+    record = operator.start_operator(start.tools, start.options.operator)
+    controlplane.wait_for("the operator", 120, operator.is_ready, record)
 
 
 def check_names() -> None:
