@@ -89,6 +89,10 @@ def test_the_step_passes_bash_and_shellcheck(step: str, tmp_path: Path) -> None:
     assert not any(line.startswith("exit") for line in step.split("END_OF_REGISTRY_NODE")[-1].splitlines())
 
 
+def read(path: Path, scratch: Path) -> str:
+    return path.read_text().replace(str(scratch), "").rstrip()
+
+
 def test_the_step_installs_the_very_files_twice_over(step: str, tmp_path: Path) -> None:
     text = step
     for path in ("/opt/deckhouse", "/etc/systemd"):
