@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def install(image_set: "ImageSet", secret: "RegistrySecret") -> None:
     """Create what a freshly installed platform has in the running cluster, with `secret` as `deckhouse-registry`.
 
-    Returns when everything is written, not when it runs. Raises PlatformError, or RunnerError from the API.
+    The nodes must be Ready. Returns when nodes are configured and every workload runs; raises PlatformError (a
+    BoxError) with what does not come up, or RunnerError from the API.
     """
     from box.layout import CORE, KUBECONFIG
     from box.network import inside

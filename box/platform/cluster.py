@@ -2,31 +2,41 @@
 """What a freshly installed platform has in its cluster, and the process of the stand-ins."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from box.errors import BoxError
 from box.images import ImageSet
 from box.platform.bashible import BUNDLE_NAMESPACE, Bashible, build_access
 from box.platform.deckhouse import Deckhouse
 from box.platform.global_values import list_modules
-from box.platform.kube import ensure, ensure_once, fetch
+from box.platform.kube import ensure, ensure_once, fetch, fetch_all
 from box.platform.registry_secret import RegistrySecret, build_registry_secret
 from box.platform.workloads import COPY_NAMESPACES
 from box.runner.kubeapi import KubeApi
 
 CRDS = Path(__file__).parent / "crds"
 GROUPS = ("master", "worker")
+CONFIGURED = "node.deckhouse.io/configuration-checksum"
+"""Annotation of a Node whose bashible has run all of its steps."""
+
 _CRD_SECONDS = 30.0
+_NODE_SECONDS = 60.0
+_WORKLOAD_SECONDS = 120.0
 
 
-class PlatformError(Exception):
+class PlatformError(BoxError):
     """The stand-ins cannot be installed."""
 
 
 def install_objects(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) -> None:
-    """Create definitions and objects; what is there already and is the user's or the module's stays as it is."""
+    """Create definitions, objects and workloads, and wait until nodes are configured and workloads run.
+
+    What is there already and is the user's or the module's stays as it is. PlatformError names what does not come up.
+    """
     definitions = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(CRDS.glob("*.yaml"))]
     for definition in definitions:
         ensure(kube, definition)
@@ -35,23 +45,45 @@ def install_objects(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) 
     for item in build_access(GROUPS):
         ensure(kube, item)
     ensure_once(kube, build_registry_secret(secret))
-    _await_definitions(kube, [definition["metadata"]["name"] for definition in definitions])
+    _await(
+        "CustomResourceDefinitions served",
+        _CRD_SECONDS,
+        lambda: [entry["metadata"]["name"] for entry in definitions if not _is_served(kube, entry["metadata"]["name"])],
+    )
     for item in (build_deckhouse_config(), *map(build_node_group, GROUPS)):
         ensure_once(kube, item)
     for name in list_modules(image_set):
-        ensure(kube, build_module(name))
-    Deckhouse(kube, image_set, lambda _: None).render_all(secret)
+        ensure_once(kube, build_module(name))
     Bashible(kube, lambda _: None).run_round()
+    _await("nodes configured by bashible (`journalctl -u bashible` there)", _NODE_SECONDS, lambda: _find_bare(kube))
+    Deckhouse(kube, image_set, lambda _: None).render_all(secret)
+    _await("platform workloads available", _WORKLOAD_SECONDS, lambda: _find_unavailable(kube))
 
 
-def _await_definitions(kube: KubeApi, names: list[str]) -> None:
-    deadline = time.monotonic() + _CRD_SECONDS
-    waiting = list(names)
-    while waiting:
-        waiting = [name for name in waiting if not _is_served(kube, name)]
-        if waiting and time.monotonic() > deadline:
-            raise PlatformError(f"CustomResourceDefinition {waiting[0]} is not served after {_CRD_SECONDS:.0f} s")
-        time.sleep(0.1 if waiting else 0)
+def _await(what: str, seconds: float, find_missing: Callable[[], list[str]]) -> None:
+    deadline = time.monotonic() + seconds
+    while missing := find_missing():
+        if time.monotonic() > deadline:
+            raise PlatformError(f"{what}: still not {', '.join(missing)} after {seconds:.0f} s")
+        time.sleep(0.2)
+
+
+def _find_bare(kube: KubeApi) -> list[str]:
+    nodes = fetch_all(kube, "v1", "Node")
+    return [node["metadata"]["name"] for node in nodes if CONFIGURED not in (node["metadata"].get("annotations") or {})]
+
+
+def _find_unavailable(kube: KubeApi) -> list[str]:
+    missing = []
+    for kind, wanted, present in (
+        ("Deployment", "replicas", "availableReplicas"),
+        ("DaemonSet", "desiredNumberScheduled", "numberAvailable"),
+    ):
+        for item in fetch_all(kube, "apps/v1", kind, labels="module=platform-stand-in"):
+            status = item.get("status") or {}
+            if not status.get(wanted) or status.get(wanted) != status.get(present):
+                missing.append(f"{kind} {item['metadata']['namespace']}/{item['metadata']['name']}")
+    return missing
 
 
 def _is_served(kube: KubeApi, name: str) -> bool:

@@ -35,8 +35,12 @@ fi
 server=$("$JQ" -r '.clusters[0].cluster.server' "$KUBELET")
 secret="$server/api/v1/namespaces/d8-cloud-instance-manager/secrets/bashible-bundle-$NODE_GROUP"
 
-seen=$(curl --config "$RUN/curl.conf" -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' \
-  "$secret?resourceVersion=0" | "$JQ" -r '.metadata | "\(.uid) \(.resourceVersion)"')
+if ! metadata=$(curl --config "$RUN/curl.conf" "$secret?resourceVersion=0" \
+  -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'); then
+  echo "the bundle of node group $NODE_GROUP cannot be read: the node stays as it is"
+  exit 0
+fi
+seen=$("$JQ" -r '.metadata | "\(.uid) \(.resourceVersion)"' <<< "$metadata")
 [[ ! -f $RUN/seen || $(< "$RUN/seen") != "$seen" ]] || exit 0
 
 curl --config "$RUN/curl.conf" "$secret" | "$JQ" -r '.data["bundle.json"] | @base64d' > "$RUN/bundle.json"
