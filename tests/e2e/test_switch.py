@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first switch on a real cluster: refused targets first, each leaving all as it was, then the good one under load.
+
+One box for all of it; the tests run in the order of this file.
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from d8registry.model.secret import Secret
+from rich.console import Console
+
+from box.build import build_all
+from box.demo.api import Api
+from box.demo.edit import Target, build_direct
+from box.demo.load import STATE_PATH
+from box.demo.node import read_folders
+from box.demo.session import Scene, apply_registry, open_scene, run_switch
+from box.demo.summary import list_failures, render_figures, render_steps
+from box.demo.view import SwitchView, read_view
+from box.down import take_down
+from box.layout import NODES
+from box.registry_tls import issue_server_certificate
+from box.report import Report
+from box.state import read_state
+from box.up import Options, bring_up
+
+pytestmark = [pytest.mark.box, pytest.mark.timeout(900)]
+
+ANSWER_SECONDS = 60.0
+WRONG_PASSWORD = "not-the-password-4711"
+LICENCE = "licence-4711-not-to-be-shown"
+# Written by the module to report and to ask; everything else must stay as it is.
+REPORTS = frozenset({"registry-state", "registry-checks"})
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    report = Report()
+    if read_state() is not None:
+        pytest.fail("a box is there already; end it first: python -m box down")
+    try:
+        bring_up(Options(), report)
+        yield open_scene(build_all(report).images)
+    finally:
+        take_down(report)
+
+
+def test_an_invalid_configuration_changes_nothing_and_names_field_and_rule(scene: Scene) -> None:
+    section = build_direct(scene.target)
+    section["direct"]["license"] = LICENCE
+    before = describe_cluster(scene.api)
+    view = apply_and_await(scene, section, r"license")
+    ready = view.find("Ready")
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("False", "InvalidSettings")
+    assert "username" in ready.message
+    assert_untouched(scene, view, before)
+
+
+def test_an_unknown_mode_section_changes_nothing(scene: Scene) -> None:
+    before = describe_cluster(scene.api)
+    view = apply_and_await(scene, {"mode": "Direct"}, r"direct")
+    assert_untouched(scene, view, before)
+
+
+def test_a_wrong_password_is_refused_with_that_reason(scene: Scene) -> None:
+    target = change(scene.target, password=Secret(WRONG_PASSWORD))
+    check_refused(scene, target, r"401|password|credentials|unauthenticated")
+
+
+def test_an_untrusted_certificate_is_refused_with_that_reason(scene: Scene) -> None:
+    foreign = issue_server_certificate("elsewhere.test", ["10.111.0.250"]).ca.decode()
+    check_refused(scene, change(scene.target, ca=foreign), r"certificate|untrusted")
+
+
+def test_a_registry_that_does_not_answer_is_refused_with_that_reason(scene: Scene) -> None:
+    # The address exists and nothing listens on the port.
+    repo = "registry-a.box.test:444/deckhouse/ee"
+    check_refused(scene, change(scene.target, images_repo=repo), r"refused|unreachable|timed? ?out|no route")
+
+
+def test_the_switch_to_direct_loses_no_pull_and_ends_in_time(scene: Scene) -> None:
+    result = run_switch(scene, Console(highlight=False))
+    print(render_steps(result.spans, result.judgement.counted, result.ready or result.edited))
+    print(render_figures(result))
+    assert list_failures(result) == ()
+    assert len(result.proofs) == 3
+
+
+def change(target: Target, **fields: Any) -> Target:
+    facts = {name: getattr(target, name) for name in ("images_repo", "username", "password", "ca", "scheme")}
+    return Target(**{**facts, **fields})
+
+
+def check_refused(scene: Scene, target: Target, words: str) -> None:
+    before = describe_cluster(scene.api)
+    view = apply_and_await(scene, build_direct(target), words)
+    assert view.step in ("", "CheckImages")
+    assert not view.is_true("RegistryContainsRequiredImages")
+    assert_untouched(scene, view, before)
+
+
+def apply_and_await(scene: Scene, section: dict[str, Any], words: str) -> SwitchView:
+    """Apply, and wait until a condition that is not True says what is expected of it."""
+    seen_before = {one.message for one in fetch_view(scene.api).conditions}
+    apply_registry(scene, section, print)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        view = fetch_view(scene.api)
+        told = [one.message for one in view.conditions if one.status != "True" and one.message not in seen_before]
+        if any(re.search(words, message, re.IGNORECASE) for message in told):
+            return view
+        time.sleep(0.5)
+    pytest.fail(
+        f"no condition says /{words}/ after {ANSWER_SECONDS:.0f} s; they say: {fetch_view(scene.api).conditions}"
+    )
+
+
+def assert_untouched(scene: Scene, view: SwitchView, before: dict[str, str]) -> None:
+    assert view.mode == "Unmanaged"
+    told = json.dumps([(one.reason, one.message) for one in view.conditions])
+    for secret in (*scene.secrets, WRONG_PASSWORD, LICENCE):
+        assert secret not in told
+    assert describe_cluster(scene.api) == before
+
+
+def fetch_view(api: Api) -> SwitchView:
+    return read_view(api.find(STATE_PATH))
+
+
+def describe_cluster(api: Api) -> dict[str, str]:
+    """A hash of every Secret, of every workload's specification and of each node's registry folders."""
+    found: dict[str, Any] = {}
+    for secret in api.fetch_items("/api/v1/secrets"):
+        meta = secret["metadata"]
+        if meta["name"] not in REPORTS:
+            found[f"Secret {meta['namespace']}/{meta['name']}"] = secret.get("data")
+    for kind in ("deployments", "daemonsets"):
+        for item in api.fetch_items(f"/apis/apps/v1/{kind}"):
+            found[f"{kind} {item['metadata']['namespace']}/{item['metadata']['name']}"] = item["spec"]
+    found |= {f"registry.d of {node.name}": read_folders(node) for node in NODES}
+    return {name: hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest() for name, what in found.items()}
