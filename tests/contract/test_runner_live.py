@@ -26,6 +26,8 @@ from box.runner.errors import ApiError
 from box.runner.httpkube import HttpKube
 from box.runner.kubeapi import MERGE_PATCH, Selection
 from box.runner.kubeconfig import connect
+from box.runner.kubeoperations import parse_kube_operations
+from box.runner.kubepatch import apply_kube_operations
 from tests.support.control_plane import find_binary, free_ports
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(120)]
@@ -350,3 +352,29 @@ def test_without_its_config_map_the_runner_does_not_start(live: Live) -> None:
     assert live.process is not None
     assert live.process.wait(LIMIT) == 1
     assert "kubectl -n d8-system create configmap addon-operator" in live.log()
+
+
+def test_a_release_that_a_killed_runner_left_pending_is_dropped_and_made_anew(ready: Live) -> None:
+    assert ready.process is not None
+    ready.process.kill()
+    ready.process.wait()
+    secrets = ready.api.resolve("v1", "Secret")
+    (release,) = ready.api.list_objects(secrets, Selection(namespace=NAMESPACE, labels="owner=helm")).items
+    pending = {"metadata": {"labels": {"status": "pending-upgrade"}}}
+    ready.api.patch(secrets, NAMESPACE, release["metadata"]["name"], pending, MERGE_PATCH)
+    ready.start()
+    wait(lambda: ready.readiness() == 200)
+    (again,) = ready.api.list_objects(secrets, Selection(namespace=NAMESPACE, labels="owner=helm")).items
+    assert again["metadata"]["labels"]["status"] == "deployed"
+    assert again["metadata"]["uid"] != release["metadata"]["uid"]
+
+
+def test_kube_operations_keep_to_the_rate_of_the_operators_client(live: Live) -> None:
+    patch: dict[str, Any] = {"operation": "MergePatch", "apiVersion": "v1", "kind": "ConfigMap", "namespace": NAMESPACE}
+    patch |= {"name": "addon-operator", "mergePatch": {"metadata": {"annotations": {"a": "b"}}}}
+    operations = parse_kube_operations(json.dumps(patch) * 20)
+    slow = live.api.limited(qps=5, burst=10)
+    slow.resolve("v1", "ConfigMap")
+    began = time.monotonic()
+    apply_kube_operations(slow, operations)
+    assert 1.8 <= time.monotonic() - began <= 4.0
