@@ -12,7 +12,10 @@ from box.network import inside
 
 
 def request(method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
-    """Return the decoded answer (JSON, else text); raises BoxError for a status from 400 on, OSError when unreachable."""
+    """Return the decoded answer (JSON, else text).
+
+    Raises BoxError for a status from 400 on, OSError when there is no answer.
+    """
     context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
     context.load_cert_chain(PKI / "admin.crt", PKI / "admin.key")
     with inside(CORE):

@@ -52,12 +52,13 @@ def start_api(tools: Tools) -> None:
 
 def start_controllers(tools: Tools) -> None:
     """Start controller-manager, scheduler and cluster DNS."""
-    manager = ["--use-service-account-credentials", "--root-ca-file", PKI / "ca.crt"]
+    manager: list[str | Path] = ["--use-service-account-credentials", "--root-ca-file", PKI / "ca.crt"]
     manager += ["--service-account-private-key-file", PKI / "service-account.key", "--cluster-cidr", POD_RANGE]
     manager += ["--allocate-node-cidrs=false"]  # each node's /24 is fixed by the layout
-    for name, flags in (("controller-manager", manager), ("scheduler", [])):
+    for name, flags in {"controller-manager": manager, "scheduler": []}.items():
         config = RUN / f"{name}.kubeconfig"
-        common = ["--leader-elect=false", "--kubeconfig", config, "--authentication-kubeconfig", config]
+        common: list[str | Path] = ["--leader-elect=false", "--kubeconfig", config]
+        common += ["--authentication-kubeconfig", config]
         common += ["--authorization-kubeconfig", config, "--bind-address", "127.0.0.1"]
         process.start(f"kube-{name}", [tools.kubernetes / f"kube-{name}", *common, *flags], namespace=CORE)
     corefile = dns.write_corefile(RUN / "coredns", RUN / "coredns.kubeconfig")

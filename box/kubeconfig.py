@@ -22,9 +22,7 @@ def render_kubeconfig(authority: Path, pair: KeyPair, user: str) -> str:
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {"name": "box", "cluster": {"server": API_URL, "certificate-authority-data": encode(authority)}}
-        ],
+        "clusters": [{"name": "box", "cluster": {"server": API_URL, "certificate-authority-data": encode(authority)}}],
         "users": [{"name": user, "user": credentials}],
         "contexts": [{"name": "box", "context": {"cluster": "box", "user": user}}],
         "current-context": "box",

@@ -5,8 +5,8 @@ The end of process 1 ends every process of the node, pods included: the kernel s
 """
 
 import json
-import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def _wait_for_child(outer: Record) -> int:
 
 def _plan(node: Node, root: Path, readonly: Sequence[Path]) -> Mapping[str, object]:
     links: dict[str, str] = {}
-    shown = [Path("/usr"), REPOSITORY, PYTHON.parent.parent, Path(_base_prefix()), cache_folder(), *readonly]
+    shown = [Path("/usr"), REPOSITORY, PYTHON.parent.parent, Path(sys.base_prefix), cache_folder(), *readonly]
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         path = Path("/", name)
         if path.is_symlink():
@@ -112,15 +112,3 @@ def _without_nested(paths: Sequence[Path]) -> list[str]:
     """Drop paths below another one of the list."""
     resolved = sorted({path.resolve() for path in paths})
     return [str(path) for path in resolved if not any(parent in resolved for parent in path.parents)]
-
-
-def _base_prefix() -> str:
-    import sys
-
-    return sys.base_prefix
-
-
-def remove_disks() -> None:
-    """Remove what nodes keep over a reboot."""
-    for node in NODES:
-        shutil.rmtree(node.disk, ignore_errors=True)

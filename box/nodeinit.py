@@ -42,7 +42,7 @@ def main() -> None:
     _mount_kernel(root)
     _enter(root)
     socket.sethostname(plan["hostname"])
-    os.execve(plan["init"][0], plan["init"], plan["environment"])
+    os.execve(plan["init"][0], plan["init"], plan["environment"])  # noqa: S606 - process 1 becomes the init program
 
 
 def _mount_kernel(root: Path) -> None:

@@ -45,8 +45,9 @@ def install_module() -> None:
 
 def start_operator(tools: Tools, program: Path | None) -> process.Record:
     """Start `program`, or the box's runner when it is None, on the installed module."""
-    command: list[str | Path] = [program] if program else [PYTHON, "-m", "box.runner"]
-    flags = {
+    words: list[str | Path] = [program] if program else [PYTHON, "-m", "box.runner"]
+    words.append("start")
+    flags: dict[str, str | Path] = {
         "namespace": "d8-system",
         "config-map": "addon-operator",
         "modules-dir": FOLDER / "modules",
@@ -55,7 +56,6 @@ def start_operator(tools: Tools, program: Path | None) -> process.Record:
         "prometheus-listen-address": "127.0.0.1",
         "prometheus-listen-port": str(READY_PORT),
     }
-    words: list[str | Path] = [*command, "start"]
     for name, value in flags.items():
         words += [f"--{name}", value]
     log = LOGS / f"{NAME}.log"
