@@ -2,11 +2,10 @@
 """The edit of ModuleConfig `deckhouse` that starts a switch, as a person writes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from d8registry.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +14,7 @@ class Target:
 
     images_repo: str
     username: str
-    password: Secret
+    password: str = field(repr=False)
     ca: str
     scheme: str = "HTTPS"
 
@@ -26,7 +25,7 @@ def build_direct(target: Target) -> dict[str, Any]:
         "imagesRepo": target.images_repo,
         "scheme": target.scheme,
         "username": target.username,
-        "password": target.password.value,
+        "password": target.password,
         "ca": target.ca,
     }
     return {"mode": "Direct", "direct": {key: value for key, value in direct.items() if value}}

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from d8registry.model.endpoint import FIXED_HOST
+from box.demo.bases import FIXED_HOST
 
 
 def judge_folders(

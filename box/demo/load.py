@@ -8,9 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from d8registry.model.endpoint import Base
-
 from box.demo.api import Api
+from box.demo.bases import Base
 from box.demo.node import forget_image
 from box.demo.pods import build_pull_pod, describe_stuck, find_pull_failure, read_outcome
 from box.demo.pulls import Outcome, Pull

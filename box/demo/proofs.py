@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from d8registry.model.endpoint import FIXED_BASE
-
 from box.demo.api import Absent, Api
+from box.demo.bases import FIXED_BASE
 from box.demo.client import build_client_pod, read_client
 from box.demo.folders import judge_folders
 from box.demo.imagery import find_smallest_layer

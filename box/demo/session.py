@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from d8registry.model.endpoint import FIXED_BASE, Base
-from d8registry.model.secret import Secret
 from rich.console import Console
 
 from box import core, registry
 from box.build import list_artifacts
 from box.demo.api import Api
+from box.demo.bases import FIXED_BASE, Base
 from box.demo.edit import Target, build_direct, build_module_config, render_shown, render_yaml
 from box.demo.imagery import read_load_images
 from box.demo.load import STATE_PATH, Load, LoadImage, Puller
@@ -78,7 +77,7 @@ def open_scene(image_set: ImageSet) -> Scene:
         target=Target(
             images_repo=pulling.address + pulling.path,
             username=username,
-            password=Secret(password),
+            password=password,
             ca=base64.b64decode(secret["data"].get("ca", "")).decode(),
             scheme=pulling.scheme.upper(),
         ),

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from d8registry.model.secret import Secret
 from rich.console import Console
 
 from box.build import build_all
@@ -70,7 +69,7 @@ def test_an_unknown_mode_section_changes_nothing(scene: Scene) -> None:
 
 
 def test_a_wrong_password_is_refused_with_that_reason(scene: Scene) -> None:
-    target = change(scene.target, password=Secret(WRONG_PASSWORD))
+    target = change(scene.target, password=WRONG_PASSWORD)
     check_refused(scene, target, r"401|password|credentials|unauthenticated")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from d8registry.model.secret import Secret
 
 from box.demo.client import SCRIPT, build_client_pod, read_client
 from box.demo.edit import Target, build_direct, build_module_config, render_shown, render_yaml
@@ -191,7 +190,7 @@ def test_a_secret_is_found_plain_and_in_base64_and_not_named() -> None:
 
 def test_the_edit_is_shown_without_the_password_and_applied_with_it() -> None:
     ca = "-----BEGIN CERTIFICATE-----\nAAAA\nBBBB\n-----END CERTIFICATE-----\n"
-    target = Target(images_repo=f"{REAL}/deckhouse/ee", username="user", password=Secret("pa55"), ca=ca)
+    target = Target(images_repo=f"{REAL}/deckhouse/ee", username="user", password="pa55", ca=ca)
     seen = {
         "spec": {"version": 1, "enabled": True, "settings": {"bundle": "Default", "registry": {"mode": "Unmanaged"}}}
     }

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The prefixes that image references carry. The demo states the platform's contract itself: it judges the module."""
+
+from dataclasses import dataclass
+
+FIXED_HOST = "registry.d8-system.svc:5001"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """`host[:port]` and `/path` of a registry address."""
+
+    host: str
+    path: str
+
+    def build_reference(self, digest: str) -> str:
+        """The image reference for a digest."""
+        return f"{self.host}{self.path}@{digest}"
+
+
+FIXED_BASE = Base(host=FIXED_HOST, path="/system/deckhouse")
