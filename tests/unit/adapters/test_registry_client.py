@@ -78,6 +78,16 @@ def test_no_user_where_one_is_required_is_said(auth: str) -> None:
     assert report.of_registry.outcome is Outcome.UNAUTHENTICATED
 
 
+def test_a_401_without_a_challenge_ends_the_run() -> None:
+    script = build_script("none")
+    script.statuses = [401] * 9
+    with run_registry(script) as port:
+        report = fetch_manifests(build_endpoint(port), build_images(9), SECONDS)
+    assert report.of_registry is not None
+    assert report.of_registry.outcome is Outcome.UNAUTHENTICATED
+    assert script.count("/v2/") == 1
+
+
 def test_a_token_that_the_registry_refuses_is_a_matter_of_rights() -> None:
     script = build_script("bearer")
     script.refuse_tokens = True

@@ -22,9 +22,9 @@ class Challenge:
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
     """Read the challenges of one header, in order; what is neither Basic nor Bearer is left out."""
     starts = list(re.finditer(r"(?:^|,)\s*(Basic|Bearer)(?=\s|,|$)", header, re.IGNORECASE))
-    ends = [start.start() for start in starts[1:]] + [len(header)]
+    ends = [*(start.start() for start in starts[1:]), len(header)]
     challenges = []
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip(starts, ends, strict=False):  # without a challenge there is one end too many
         pairs = {
             match[1].lower(): match[3] if match[3] is not None else re.sub(r"\\(.)", r"\1", match[2])
             for match in _PAIR.finditer(header, start.end(), end)
