@@ -71,10 +71,11 @@ def ask(name: str) -> list[str]:
             answer = asking.recv(4096)
         except OSError:
             return []
-    return _read_addresses(answer, number, 12 + len(question))
+    return read_addresses(answer, number, 12 + len(question))
 
 
-def _read_addresses(answer: bytes, number: int, offset: int) -> list[str]:
+def read_addresses(answer: bytes, number: int, offset: int) -> list[str]:
+    """Return the IPv4 addresses in a DNS answer to question `number`; the records begin at `offset` (RFC 1035)."""
     identity, flags, _, count = struct.unpack(">4H", answer[:8])
     if identity != number or flags & 0xF:
         return []
