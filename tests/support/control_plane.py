@@ -7,7 +7,9 @@ Needs the binaries that the box has built into its cache; no root.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 TOKEN = "sample-admin"
 START_LIMIT = 60.0
+_PR_SET_PDEATHSIG = 1
 
 
 def find_binary(name: str) -> Path:
@@ -68,12 +71,17 @@ def control_plane(folder: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         for name, command in (("etcd", etcd), ("apiserver", apiserver)):
             log = stack.enter_context((folder / f"{name}.log").open("wb"))
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+            process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
             stack.callback(_stop, process)
         _wait_ready(api_port, folder / "apiserver.log")
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(_kubeconfig(api_port, folder / "certs" / "apiserver.crt"))
         yield kubeconfig
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end the process when the test run is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
