@@ -8,6 +8,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import (
@@ -21,6 +22,7 @@ from urllib3.exceptions import (
 )
 
 from d8registry.checker.outcome import Answer, Outcome
+from d8registry.model.endpoint import Credentials
 
 LARGEST_BODY = 8 << 20
 _CERTIFICATE_NOT_YET_VALID, _CERTIFICATE_EXPIRED = 9, 10
@@ -104,6 +106,12 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time()) if text else None
     except ValueError:
         return None
+
+
+def redact(answer: Answer, credentials: Credentials) -> Answer:
+    """Take a password out of words that came from a server."""
+    password = credentials.password.value
+    return replace(answer, message=answer.message.replace(password, "…")) if password else answer
 
 
 def _shorten(words: str) -> str:

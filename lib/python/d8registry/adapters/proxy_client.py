@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.exceptions import HTTPError
 
-from d8registry.adapters.http_answers import classify_failure, read_words
+from d8registry.adapters.http_answers import classify_failure, read_words, redact
 from d8registry.adapters.registry_client import ACCEPT
 from d8registry.adapters.tls import build_context
 from d8registry.checker.outcome import Answer, Outcome, classify_status
@@ -35,7 +35,8 @@ def fetch_proxy_answers(
     """Answer the parts of a proxy question: for each pod its status, then a fetch with each user.
 
     A pod that does not serve the wanted generations yet is looked at again until `seconds` are over, and its users
-    are not tried before: a password that the sidecar has not read yet would look wrong.
+    are not tried before: a password that the sidecar has not read yet would look wrong. Pods whose turn does not come
+    in that time are left out.
     """
     deadline = time.monotonic() + seconds
     width = 1 + len(question.users)
@@ -45,13 +46,15 @@ def fetch_proxy_answers(
         parts = range(number * width, (number + 1) * width)
         if not wanted.intersection(parts):
             continue
+        if answers and time.monotonic() >= deadline:
+            break
         status = _await_status(question, pod, status_port, deadline)
         found = {parts[0]: status}
         for index, user in zip(parts[1:], question.users, strict=True):
             if status.outcome is not Outcome.OK:
                 found[index] = Answer(outcome=status.outcome, message="not asked while its status is not as wanted")
             else:
-                found[index] = _fetch_manifest(question, pod, user, registry_port)
+                found[index] = redact(_fetch_manifest(question, pod, user, registry_port), user)
         answers |= {index: answer for index, answer in found.items() if index in wanted}
     return answers
 
@@ -71,7 +74,9 @@ def _fetch_status(question: ProxyQuestion, pod: ProxyPod, port: int) -> Answer:
     try:
         with HTTPConnectionPool(pod.ip, port, timeout=timeout, retries=False) as pool:
             response = pool.request("GET", "/status")
-            status = json.loads(response.data) if response.status == 200 else {}
+            status = json.loads(response.data) if response.status == 200 else {"message": f"HTTP {response.status}"}
+            if not isinstance(status, dict):
+                raise ValueError
     except HTTPError as error:
         return classify_failure(error, f"{pod.ip}:{port}")
     except ValueError:

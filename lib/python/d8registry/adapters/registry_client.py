@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
@@ -19,6 +19,7 @@ from d8registry.adapters.http_answers import (
     read_body,
     read_retry_after,
     read_words,
+    redact,
 )
 from d8registry.adapters.tls import build_context
 from d8registry.checker.outcome import OF_REGISTRY, Answer, Outcome, classify_status
@@ -79,8 +80,8 @@ def fetch_manifests(endpoint: Endpoint, images: Sequence[tuple[int, RequiredImag
         except OutOfTime:
             pass  # what has no answer is asked in the next run
         except Refused as refused:
-            of_registry = _redact(endpoint, refused.answer)
-    redacted = {index: _redact(endpoint, answer) for index, answer in sorted(answers.items())}
+            of_registry = redact(refused.answer, endpoint.credentials)
+    redacted = {index: redact(answer, endpoint.credentials) for index, answer in sorted(answers.items())}
     return Report(answers=redacted, of_registry=of_registry)
 
 
@@ -217,9 +218,3 @@ def _judge(image: RequiredImage, response: BaseHTTPResponse, body: bytes) -> Ans
 
 def _digest(algorithm: str, body: bytes) -> str:
     return f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
-
-
-def _redact(endpoint: Endpoint, answer: Answer) -> Answer:
-    """Take the password out of words that came from a server."""
-    password = endpoint.credentials.password.value
-    return replace(answer, message=answer.message.replace(password, "…")) if password else answer
