@@ -226,7 +226,7 @@ take_plan() { # read the whole Secret and stage this node's layout as candidate
     return 1
   fi
   rm -f "$RUN/secret.json"
-  if ! { rm -rf "$new" && mkdir -p "$new/folders" "$new/proofs"; }; then
+  if ! { chmod 0700 "$KEEP" && rm -rf "$new" && mkdir -p "$new/folders" "$new/proofs"; }; then
     no_space "$new"
     return 1
   fi
@@ -322,7 +322,7 @@ try_candidate() { # prove what is new; then it is current
   done
   point "$KEEP/current" "layouts/$token" && rm -f "$KEEP/candidate" "$KEEP/trial" && drop_layouts
   WENT_LIVE=$token
-  log "$token: proven, going live"
+  log "$token goes live"
 }
 
 is_free() { # FOLDERS: none of them is a user's own
@@ -479,7 +479,7 @@ dial() { # ADDRESS: how long a connection takes, in milliseconds (name lookup in
 }
 
 explain() { # HOSTS STATUS REFERENCE: class and message of what ctr said, without query strings and passwords
-  local text='' line class password file pattern='password = "(([^"\\]|\\.)*)"'
+  local text='no answer within the time given' line class password file pattern='password = "(([^"\\]|\\.)*)"'
   while IFS= read -r line; do [[ -z $line ]] || text=$line; done <"$RUN/ctr.err"
   class=$(classify "$2" "$(<"$RUN/ctr.err")")
   for file in "$1"/*/hosts.toml; do
