@@ -28,7 +28,7 @@ from box.runner.kubeapi import MERGE_PATCH, Selection
 from box.runner.kubeconfig import connect
 from box.runner.kubeoperations import parse_kube_operations
 from box.runner.kubepatch import apply_kube_operations
-from tests.support.control_plane import find_binary, free_ports
+from tests.support.control_plane import die_with_parent, find_binary, free_ports
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(120)]
 
@@ -63,7 +63,9 @@ class Live:
         command += [str(SAMPLE / "global-hooks"), "--tmp-dir", str(self.folder / "tmp")]
         command += ["--prometheus-listen-address", "127.0.0.1", "--prometheus-listen-port", str(self.port)]
         with (self.folder / "runner.log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self._environment, stdout=log, stderr=log, preexec_fn=die_with_parent
+            )
 
     def stop(self) -> float:
         """Send SIGTERM, answer the seconds until it has ended."""

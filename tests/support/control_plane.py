@@ -71,7 +71,7 @@ def control_plane(folder: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         for name, command in (("etcd", etcd), ("apiserver", apiserver)):
             log = stack.enter_context((folder / f"{name}.log").open("wb"))
-            process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+            process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent)
             stack.callback(_stop, process)
         _wait_ready(api_port, folder / "apiserver.log")
         kubeconfig = folder / "kubeconfig"
@@ -79,9 +79,9 @@ def control_plane(folder: Path) -> Iterator[Path]:
         yield kubeconfig
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel to end the process when the test run is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
