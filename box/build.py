@@ -16,9 +16,6 @@ from box.images.debian import fetch_packages
 from box.layout import REPOSITORY, cache_folder
 from box.report import Report
 
-MACHINE_PACKAGES = ("curl", "iproute2", "jq", "mmdebstrap", "patch", "shellcheck", "util-linux")
-"""Debian packages that must be installed on the machine itself; none of them brings a service."""
-
 NODE_PACKAGES = ("containernetworking-plugins", "libseccomp2", "runc")
 """Debian packages that are only unpacked into the cache and seen by nodes."""
 

@@ -14,6 +14,7 @@ from box.down import take_down
 from box.errors import BoxError
 from box.images.debian import PackagesError
 from box.layout import KUBECONFIG, LOGS, NODES, RUN, cache_folder
+from box.machine import install_missing
 from box.report import Report, complain
 from box.state import read_state
 
@@ -70,8 +71,13 @@ def _build_parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_down)
     command = commands.add_parser("status", help="processes and nodes as a table; status 1 when something is not well")
     command.set_defaults(run=_status)
+    command = commands.add_parser("deps", help="install Debian packages that this machine lacks, none with a service")
+    command.set_defaults(run=_deps)
     command = commands.add_parser("build", help="fill the cache: programs and images; nothing to do when warm")
     command.set_defaults(run=_build)
+    command = commands.add_parser("demo", help="the first switch, Unmanaged to Direct, under load, proven")
+    command.add_argument("--keep", action="store_true", help="leave the box up afterwards")
+    command.set_defaults(run=_demo)
     command = commands.add_parser("kubectl", help="kubectl as cluster-admin", add_help=False)
     command.add_argument("words", nargs=argparse.REMAINDER)
     command.set_defaults(run=_kubectl)
@@ -105,10 +111,21 @@ def _status(_options: argparse.Namespace, _report: Report) -> int:
     return 0 if show_status(found) else 1
 
 
+def _deps(_options: argparse.Namespace, report: Report) -> int:
+    install_missing(report)
+    return 0
+
+
 def _build(_options: argparse.Namespace, report: Report) -> int:
     build_all(report)
     report.line(f"all is built in {cache_folder()}")
     return 0
+
+
+def _demo(options: argparse.Namespace, report: Report) -> int:
+    from box.demo.command import run_demo
+
+    return run_demo(keep=options.keep, report=report)
 
 
 def _kubectl(options: argparse.Namespace, _report: Report) -> int:

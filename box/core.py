@@ -23,7 +23,7 @@ def write_resolv_conf() -> None:
 
 def exec_command(argv: Sequence[str | Path]) -> list[str]:
     """Return the command that runs `argv` inside the core namespace; raises BoxError when there is none."""
-    if not (NAMESPACES / CORE).exists():
+    if not (NAMESPACES / CORE).exists() or not RESOLV_CONF.exists():
         raise BoxError("the box is not running; start it: python -m box up")
     enter = ["nsenter", f"--net={NAMESPACES / CORE}", "--", "unshare", "--mount", "--propagation=private", "--"]
     return [*enter, "sh", "-c", _ENTER, "sh", str(RESOLV_CONF), *map(str, argv)]

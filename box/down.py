@@ -23,7 +23,7 @@ def take_down(report: Report) -> None:
     _stop_starting_box(report)
     with holder.hold() as held:
         if not held:
-            raise BoxError(f"pid {holder.find_holder()} is taking the box down already; wait for it")
+            raise BoxError(f"{holder.describe_holder()} is at work on the box just now; wait for it or end it")
         remove_box(report)
 
 
@@ -58,10 +58,11 @@ def _stop_starting_box(report: Report) -> None:
     pid = holder.find_holder()
     if pid is None or pid == os.getpid():
         return
+    words = holder.read_command(pid)
+    if words[1:3] != ["-m", "box"] or words[3:4] == ["down"]:
+        return  # another `down`, or a program that only uses the box: `take_down` says who
     record = process.Record(name="up", pid=pid, started=process.read_start_time(pid) or 0, log="")
-    if "up" not in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0"):
-        return
-    report.line(f"stopping `up` (pid {pid}), which is still at work")
+    report.line(f"stopping `{' '.join(words[1:])}` (pid {pid}), which is still at work")
     process.send(record, signal.SIGTERM)
     until = time.monotonic() + 5
     while process.is_alive(record) and time.monotonic() < until:

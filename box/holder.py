@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _NAME = "\0d8-registry-box"
 
@@ -23,6 +24,21 @@ def find_holder() -> int | None:
         credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         pid: int = struct.unpack("3i", credentials)[0]
         return pid
+
+
+def describe_holder() -> str:
+    """Return who is at work on the box now, for a message: pid and command line."""
+    pid = find_holder()
+    return f"pid {pid} (`{' '.join(read_command(pid))}`)" if pid else "a process that has ended just now"
+
+
+def read_command(pid: int) -> list[str]:
+    """Return the words of a process's command line; none when it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text.rstrip("\0").split("\0")
 
 
 @contextmanager

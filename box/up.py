@@ -2,7 +2,6 @@
 """Starts a box: an explicit list of stages, each with a line of progress."""
 
 import os
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,9 +26,8 @@ from box import (
 from box.build import Tools, build_all, find_containerd
 from box.errors import BoxError
 from box.layout import KUBECONFIG, NODES, REGISTRY_A, REGISTRY_NAMES, RUN, Node, cache_folder
+from box.machine import check_machine
 from box.report import Report
-
-_PROGRAMS = ("go", "ip", "jq", "mount", "nsenter", "patch", "setpriv", "unshare")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +50,12 @@ class Start:
 
 def bring_up(options: Options, report: Report) -> None:
     """Start a box and return when all of it works; raises BoxError. What a failed start leaves is removed by `down`."""
-    _check_machine()
+    check_machine()
     program = operator.find_program(options.operator)
     chosen = find_containerd(options.containerd) if options.containerd else None
     with holder.hold() as held:
         if not held:
-            raise BoxError(f"pid {holder.find_holder()} is bringing a box up or down just now, run folder {RUN}")
+            raise BoxError(f"{holder.describe_holder()} is at work on the box just now, run folder {RUN}; wait for it")
         _check_nothing_runs(report)
         with report.stage("programs and images from the cache"):
             tools = build_all(report)
@@ -156,14 +154,6 @@ def check_names() -> None:
             raise BoxError(f"cluster DNS gives {dns.ask(name)} for {name}, not {address}; see {RUN}/logs/coredns.log")
     if dns.ask("registry.d8-system.svc"):
         raise BoxError("cluster DNS answers registry.d8-system.svc without a search path; a cluster's does not")
-
-
-def _check_machine() -> None:
-    if os.geteuid():
-        raise BoxError("the box makes namespaces and needs root; run it as root")
-    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
-    if missing:
-        raise BoxError(f"this machine lacks {', '.join(missing)}; install them: make deps")
 
 
 def _check_nothing_runs(report: Report) -> None:

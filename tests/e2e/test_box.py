@@ -50,14 +50,14 @@ def look_at_machine() -> dict[str, set[str]]:
 
 def find_programs() -> Iterator[str]:
     """Command lines of programs that only a box runs, in whatever namespace."""
-    marks = ("d8-registry-box/", "box.nodeinit", "box.platform", "box.runner", "containerd-shim")
+    marks = (str(RUN), "/opt/deckhouse/bin/", "containerd-shim")
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         line = b" ".join(words).decode(errors="replace").strip()
-        if any(mark in line for mark in marks):
+        if any(mark in line for mark in marks) or line.endswith("-m box.platform.systemd"):
             yield line
 
 
@@ -127,7 +127,6 @@ def test_down_removes_what_an_up_killed_in_the_middle_left(stage: str) -> None:
         time.sleep(0.3)
         up.kill()
     assert box("status").returncode == 1
-    assert box("kubectl", "get", "nodes", "--request-timeout=1s").returncode in {0, 1}
 
 
 def test_down_ends_an_up_that_is_still_at_work() -> None:
