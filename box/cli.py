@@ -39,7 +39,11 @@ run folder {RUN}: kubeconfig, logs/, registry-a/registry.log; cache: $BOX_CACHE 
 
 def main(arguments: list[str]) -> int:
     """Run one command; returns its exit status."""
-    options = _build_parser().parse_args(arguments)
+    # All that follows `kubectl` is kubectl's own, options too; argparse would take those for the box's.
+    passed = arguments[1:] if arguments[:1] == ["kubectl"] else []
+    options = _build_parser().parse_args(arguments[: len(arguments) - len(passed)])
+    if passed:
+        options.words = passed
     signal.signal(signal.SIGTERM, _stop)
     report = Report()
     try:
@@ -79,8 +83,7 @@ def _build_parser() -> argparse.ArgumentParser:
     command.add_argument("--keep", action="store_true", help="leave the box up afterwards")
     command.set_defaults(run=_demo)
     command = commands.add_parser("kubectl", help="kubectl as cluster-admin", add_help=False)
-    command.add_argument("words", nargs=argparse.REMAINDER)
-    command.set_defaults(run=_kubectl)
+    command.set_defaults(run=_kubectl, words=[])
     command = commands.add_parser("exec", help="run a command inside a node, or inside `core`")
     command.add_argument("where", choices=[*(each.name for each in NODES), "core"])
     command.add_argument("words", nargs=argparse.REMAINDER)
