@@ -101,7 +101,7 @@ def _collect_users(state: State, stage: Stage) -> tuple[tuple[Credentials, ...],
     if state.switch is None:
         return (state.current.endpoint.credentials,), str(state.current.number)
     old, new = state.current, state.switch.candidate
-    return (old.endpoint.credentials, new.endpoint.credentials), f"{old.number}+{new.number}"
+    return (old.endpoint.credentials, new.endpoint.credentials), f"{old.number}-{new.number}"
 
 
 def _build_proxy_values(observed: Observed, *, is_enabled: bool) -> dict[str, Any]:
