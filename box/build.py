@@ -14,6 +14,7 @@ from box.artifact import Artifact, building_lock, hash_inputs, publish, run_logg
 from box.errors import BoxError
 from box.images.debian import fetch_packages
 from box.layout import REPOSITORY, cache_folder
+from box.registry import fetch_binary
 from box.report import Report
 
 NODE_PACKAGES = ("containernetworking-plugins", "libseccomp2", "runc")
@@ -46,6 +47,7 @@ def build_all(report: Report, cache: Path | None = None) -> Tools:
     missing = [artifact for artifact in artifacts if not artifact.folder(cache).is_dir()]
     if missing:
         _build_missing(artifacts, cache, report)
+    fetch_binary(cache, report.line)  # of registry A: `up` must not need the mirror
     made = {artifact.name: artifact.folder(cache) for artifact in artifacts}
     return Tools(
         kubernetes=made["kubernetes"],
