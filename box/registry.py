@@ -29,6 +29,9 @@ PORT = 443
 USER = "platform-a"
 _START_SECONDS = 15
 
+# The registry outlives whoever started it; a dropped Popen would complain about that.
+_started: list["subprocess.Popen[bytes]"] = []
+
 
 class RegistryError(BoxError):
     """The registry did not come up."""
@@ -113,6 +116,7 @@ def start(
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env={"PATH": os.defpath}
         )
+    _started.append(process)
     (files.folder / "pid").write_text(f"{process.pid}\n", encoding="ascii")
     _await_listening(process, files.log, offset)
     return process.pid

@@ -78,7 +78,7 @@ class Controller:
         self._lock = threading.Lock()
         self._authorizers: dict[str, UpstreamAuthorizer] = {}
         self._confirmed = ""
-        self._reloaded = float("-inf")
+        self._reloaded = ("", 0.0)  # for which configuration nginx was told to reload, and when
         self.users: Users | None = None
         self.status = Status()
         self.serving = False  # nginx answers, and ran what was mounted at least once
@@ -162,15 +162,21 @@ class Controller:
         if self._confirmed == config.configuration == running.configuration:
             return replace(status, ready=True, message="")
         if running.configuration != config.configuration:
-            if self._clock() - self._reloaded >= RELOAD_AGAIN_SECONDS:
-                self._reloaded = self._clock()
-                self._log("reloading nginx" if self._nginx.reload() else "no master process of nginx to reload")
-            self._sleep(CONFIRMATION_PAUSE_SECONDS)
+            self._reload(config)
         if not self._is_confirmed(config):
             return replace(status, message="nginx still runs another configuration; its log says why if this stays")
         self._confirmed = config.configuration
         self._nginx.remove_files_but(_named_files(config), _FILE_PREFIXES)
         return replace(status, ready=True, nginx_generation=status.upstream_generation, message="")
+
+    def _reload(self, config: NginxConfig) -> None:
+        """Tell nginx at once about a new configuration, and again later if it did not take it."""
+        told, when = self._reloaded
+        if told == config.configuration and self._clock() - when < RELOAD_AGAIN_SECONDS:
+            return
+        self._reloaded = (config.configuration, self._clock())
+        self._log("reloading nginx" if self._nginx.reload() else "no master process of nginx to reload")
+        self._sleep(CONFIRMATION_PAUSE_SECONDS)
 
     def _is_confirmed(self, config: NginxConfig) -> bool:
         for _ in range(CONFIRMATIONS):
