@@ -791,6 +791,8 @@ run() {
   fi
   set_units
   report
+  # systemd does not watch the folders while this service runs: look once more for what came meanwhile.
+  sync_live || status=1
   return "$status"
 }
 

@@ -122,8 +122,8 @@ def test_a_second_run_asks_for_metadata_alone_and_touches_nothing(node: ScratchN
     assert node.api.requests == [("GET", f"{SECRET_PATH}?resourceVersion=0", METADATA_TYPE)]
     commands = [call[0] for call in node.read_calls()]
     assert commands.count("curl") == 1
-    assert commands.count("stat") <= 2
-    assert len(commands) <= 8, commands
+    assert commands.count("stat") <= 3
+    assert len(commands) <= 9, commands
     assert spent.ru_utime + spent.ru_stime - cpu.ru_utime - cpu.ru_stime < 0.15
 
 
@@ -307,6 +307,15 @@ def test_drift_is_put_back(node: ScratchNode, name: str) -> None:
     node.run()
     assert node.read_live() == expected_files(wanted)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_foreign_write_while_the_run_asks_the_api_is_put_back_by_that_run(node: ScratchNode) -> None:
+    wanted = layout(node)
+    node.publish(plan(1, wanted))
+    node.run()
+    node.api.before_answer = lambda: (node.live / HOSTS).write_text("foreign")
+    node.run()
+    assert node.read_live() == expected_files(wanted)
 
 
 def test_what_the_plan_drops_is_removed_and_nothing_else(node: ScratchNode) -> None:

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class KubeletApi:
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     port: int = 0
+    before_answer: Callable[[], object] = lambda: None
 
     def start(self) -> None:
         """Issue certificates, write kubelet.conf's parts into `folder`, listen on a free port."""
@@ -83,6 +85,7 @@ class KubeletApi:
     def answer(self, method: str, path: str, accept: str, content_type: str, body: bytes) -> tuple[int, Any]:
         """Answer one request as an API server would, or note it as a surprise."""
         bare = path.partition("?")[0]
+        self.before_answer()
         self.requests.append((method, path, accept))
         if (method, bare) == ("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews"):
             return 201, {"status": {"userInfo": {"username": f"system:node:{self.node}", "groups": ["system:nodes"]}}}
