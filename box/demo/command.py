@@ -40,10 +40,10 @@ def run_demo(*, keep: bool, report: Report) -> int:
     with box_up(keep=keep, report=report, console=console):
         scene = open_scene(build_all(report).images)
         console.rule("the cluster in Unmanaged")
-        console.print(render_cluster(scene.api), markup=False)
+        console.print(render_cluster(scene.api), markup=False, soft_wrap=True)
         result = run_switch(scene, console)
         console.rule("the cluster now")
-        console.print(render_cluster(scene.api), markup=False)
+        console.print(render_cluster(scene.api), markup=False, soft_wrap=True)
     return show_summary(result, console)
 
 
@@ -59,9 +59,9 @@ def box_up(*, keep: bool, report: Report, console: Console) -> Iterator[None]:
         # A box that another process has brought up is not ours to look into or to end.
         found = read_state()
         if found and found.up_pid == os.getpid():
-            console.print(f"logs are kept in {save_logs()}", markup=False)
+            console.print(f"logs are kept in {save_logs()}", markup=False, soft_wrap=True)
             if keep and whole:
-                console.print(NEXT, markup=False)
+                console.print(NEXT, markup=False, soft_wrap=True)
             else:
                 take_down(report)
 
@@ -83,13 +83,20 @@ def show_summary(result: Result, console: Console) -> int:
     """Print the summary; returns the exit status."""
     failures = list_failures(result)
     console.rule("summary")
-    console.print(render_steps(result.spans, result.judgement.counted, result.ready or result.edited), markup=False)
-    console.print(f"restarted: {len(result.restarted)}", markup=False)
+    console.print(
+        render_steps(result.spans, result.judgement.counted, result.ready or result.edited),
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(f"restarted: {len(result.restarted)}", markup=False, soft_wrap=True)
     for text in result.restarted:
-        console.print(f"  {text}", markup=False)
+        console.print(f"  {text}", markup=False, soft_wrap=True)
     for text in failures:
         console.print(f"FAILED: {text}", markup=False, soft_wrap=True)
     if failures:
-        console.print("look at: operator.log, the node folders and registry-a/registry.log in the logs named above")
+        console.print(
+            "look at: operator.log, the node folders and registry-a/registry.log in the logs named above",
+            soft_wrap=True,
+        )
     console.print(render_figures(result), markup=False, soft_wrap=True)
     return 1 if failures else 0

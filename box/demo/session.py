@@ -132,7 +132,9 @@ def run_switch(scene: Scene, console: Console) -> Result:
     try:
         time.sleep(BEFORE_SECONDS)
         console.rule("the edit")
-        edited = apply_registry(scene, build_direct(scene.target), lambda text: console.print(text, markup=False))
+        edited = apply_registry(
+            scene, build_direct(scene.target), lambda text: console.print(text, markup=False, soft_wrap=True)
+        )
         console.rule("the switch")
         with Screen(console, edited, lambda: f"pulls {len(load.fetch_pulls())}") as screen:
             ending = follow(scene.api, "Direct", edited, screen.show)
@@ -171,9 +173,11 @@ def make_proofs(scene: Scene, console: Console) -> tuple[Proof, ...]:
     proofs = []
     for make in makers:
         proof = make()
-        console.print(f"{'FAILED' if proof.problems else 'proven'}  {proof.name}: {proof.detail}", markup=False)
+        console.print(
+            f"{'FAILED' if proof.problems else 'proven'}  {proof.name}: {proof.detail}", markup=False, soft_wrap=True
+        )
         for problem in proof.problems:
-            console.print(f"        {problem}", markup=False)
+            console.print(f"        {problem}", markup=False, soft_wrap=True)
         proofs.append(proof)
     return tuple(proofs)
 

@@ -98,16 +98,18 @@ class Screen:
             if span.ended is not None:
                 self._console.print(Text(f"{elapsed:6.1f}s  done: {span.name} in {span.measure(moment.at):.1f} s"))
                 self._finished += 1
-        line = self._describe(moment)
+        line = f"{self._describe(moment)}  {self._count_pulls()}"
         if self._live:
             head = Text(f"{elapsed:6.1f}s  {line}", style="bold")
             rows = [Text(f"         {one}", style="dim") for one in moment.fleet.open[:6]]
             self._live.update(Group(head, Text(f"         waits for {describe_wait(moment.view) or '-'}"), *rows))
             return
-        if line != self._printed[0] or elapsed - self._printed[1] >= 10:
-            self._console.print(Text(f"{elapsed:6.1f}s  {line}; waits for {describe_wait(moment.view) or '-'}"))
-            self._printed = (line, elapsed)
+        news = f"{self._describe(moment)} {describe_wait(moment.view)}"
+        if news != self._printed[0] or elapsed - self._printed[1] >= 10:
+            waits = describe_wait(moment.view) or "-"
+            self._console.print(Text(f"{elapsed:6.1f}s  {line}  waits for {waits}"), soft_wrap=True)
+            self._printed = (news, elapsed)
 
     def _describe(self, moment: Moment) -> str:
         step = moment.view.step or "no step yet"
-        return f"{step}  nodes {moment.fleet.done}/{moment.fleet.total}  {self._count_pulls()}"
+        return f"{step}  nodes {moment.fleet.done}/{moment.fleet.total}"
