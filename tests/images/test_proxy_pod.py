@@ -14,7 +14,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -320,25 +320,21 @@ def test_links_to_the_next_page_lead_to_the_fixed_address(pod: ProxyPod, generat
 
 def test_redirects_are_followed_without_credentials(pod: ProxyPod, generations: Iterator[str]) -> None:
     def store(asked: Asked) -> Answer:
-        return Answer(status=302, headers={"Location": "/second?signature=s3cret"}) if "first" in asked.path else done
+        if asked.path.startswith("/first"):
+            return Answer(status=302, headers={"Location": "/second?signature=s3cret"})
+        return Answer(body=CONTENT)
 
-    done = Answer(body=CONTENT)
-    with FakeUpstream(store) as blobs:
+    def answer(asked: Asked) -> Answer:
         location = f"http://127.0.0.1:{blobs.port}/first?signature=s3cret"
+        return Answer(status=307, headers={"Location": location}) if "/blobs/" in asked.path else Answer()
 
-        def answer(asked: Asked) -> Answer:
-            if "/blobs/" in asked.path:
-                return Answer(status=307, headers={"Location": location})
-            return done if asked.path.startswith("/second") else Answer()
-
-        with FakeUpstream(answer) as fake:
-            use_fake(pod, fake, next(generations), username="u", password="p")
-            response = pod.ask(BLOB, LOGIN)
-            second = fake.asked[-1]
+    with FakeUpstream(store) as blobs, FakeUpstream(answer) as fake:
+        use_fake(pod, fake, next(generations), username="u", password="p")
+        response = pod.ask(BLOB, LOGIN)
 
     assert (response.status, response.body) == (200, CONTENT)
-    assert blobs.asked[0].path == "/first?signature=s3cret"
-    assert all("authorization" not in asked.headers for asked in [*blobs.asked, second])
+    assert [asked.path for asked in blobs.asked] == ["/first?signature=s3cret", "/second?signature=s3cret"]
+    assert not any("authorization" in asked.headers for asked in blobs.asked)
     assert "s3cret" not in pod.logs()
 
 
@@ -413,6 +409,20 @@ def test_credentials_are_not_carried_to_a_foreign_token_server(pod: ProxyPod, ge
     assert response.status == 502
     assert "outside its own domain" in response.message
     assert thief.asked == []
+
+
+def test_an_upstream_that_turns_from_basic_to_bearer_fails_no_request(
+    pod: ProxyPod, generations: Iterator[str]
+) -> None:
+    tokens = TokenServer()
+    answers: list[Callable[[Asked], Answer]] = [lambda _: Answer(body=CONTENT)]
+    with FakeUpstream(lambda asked: answers[-1](asked)) as fake:
+        use_fake(pod, fake, next(generations), username="u", password="p")
+        before = pod.ask(BLOB, LOGIN)
+        answers.append(tokens.answer)
+        after = pod.ask(BLOB, LOGIN)
+
+    assert (before.status, after.status, after.body) == (200, 200, CONTENT)
 
 
 # Changes
@@ -506,6 +516,16 @@ def test_nginx_waits_for_its_first_configuration_and_says_so(fresh_pod: ProxyPod
     fresh_pod.start("auth")
 
     fresh_pod.await_ready("1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM])
+def test_a_container_that_waits_for_its_configuration_ends_when_told_to(
+    fresh_pod: ProxyPod, number: signal.Signals
+) -> None:
+    fresh_pod.start("proxy")
+    await_true(lambda: "waiting for the auth sidecar" in fresh_pod.logs())
+
+    assert fresh_pod.stop("proxy", number, 5) == 0
 
 
 def test_downloads_end_in_peace_when_the_pod_is_told_to_end(fresh_pod: ProxyPod, big_blob: Blob) -> None:

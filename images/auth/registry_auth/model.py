@@ -10,7 +10,7 @@ from typing import Any
 
 from registry_auth.errors import ConfigurationError
 
-_GENERATION = re.compile(r"[0-9A-Za-z._-]{1,64}")
+_GENERATION = re.compile(r"[0-9A-Za-z._+-]{1,64}")
 _HOST = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?(:[0-9]{1,5})?")
 _PATH = re.compile(r"(/[0-9A-Za-z._-]+)+")
 
@@ -164,7 +164,7 @@ def _text(content: dict[str, Any], name: str, where: str) -> str:
 def _generation(content: dict[str, Any], where: str) -> str:
     generation = _text(content, "generation", where)
     if not _GENERATION.fullmatch(generation):
-        raise ConfigurationError(f"{where}: generation must be letters, digits, dots, dashes")
+        raise ConfigurationError(f"{where}: generation must be letters, digits and ._+-")
     return generation
 
 
