@@ -61,6 +61,7 @@ def plan(counter: int, default: Layout, canary: Layout | None = None, interval: 
     canaries = None if canary is None else Canaries(layout="candidate", nodes=("worker-0",))
     return build_plan(
         counter=counter,
+        salt="a1",
         epoch="3f9c2a1b",
         interval_seconds=interval,
         default="steady",

@@ -57,6 +57,7 @@ STATES = st.builds(
     generations=st.integers(1, 99),
     counter=st.integers(1, 10**7),
     epoch=st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
+    salt=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
     requests=st.dictionaries(st.sampled_from(["retry", "abort"]), TEXT).map(lambda found: tuple(sorted(found.items()))),
     retained_host=ENDPOINTS | st.none(),
 )

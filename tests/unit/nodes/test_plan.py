@@ -37,7 +37,7 @@ def layout(content: str = "server") -> Layout:
 
 
 def plan(**more: Any) -> NodePlan:
-    given_by_test = {"counter": 3, "epoch": "3f9c2a1b", "interval_seconds": 5, "default": "old"}
+    given_by_test = {"counter": 3, "epoch": "3f9c2a1b", "salt": "a1", "interval_seconds": 5, "default": "old"}
     return build_plan(**{**given_by_test, "layouts": {"old": layout("old"), "new": layout("new")}, **more})
 
 
@@ -57,7 +57,7 @@ def test_equal_plans_give_equal_bytes_whatever_the_order_of_what_went_in() -> No
 
 def test_the_json_has_the_fields_of_the_interface() -> None:
     document = json.loads(render_plan(plan()))
-    assert set(document) == {"schema", "counter", "epoch", "intervalSeconds", "default", "canaries", "layouts"}
+    assert set(document) == {"schema", "counter", "epoch", "salt", "intervalSeconds", "default", "canaries", "layouts"}
     assert set(document["layouts"]["old"]) == {"token", "folders", "proofs"}
     assert set(document["layouts"]["old"]["proofs"][0]) == {
         *("id", "host", "files", "reference", "address", "deadlineSeconds", "masterPulls"),
@@ -77,6 +77,7 @@ def test_a_token_changes_with_counter_epoch_and_every_part_of_the_layout() -> No
         plan(layouts={"old": layout()}),
         plan(layouts={"old": layout()}, counter=4),
         plan(layouts={"old": layout()}, epoch="00000000"),
+        plan(layouts={"old": layout()}, salt="b2"),
         plan(layouts={"old": layout("other")}),
         plan(layouts={"old": replace(layout(), proofs=())}),
         plan(layouts={"old": replace(layout(), proofs=(replace(proof, deadline_seconds=1),))}),

@@ -36,7 +36,7 @@ def reconcile(run: Run) -> Outputs:
     except StateUnreadable as error:
         return _halt("StateUnreadable", str(error), run, seen)
     if state is None:
-        state = build_initial_state(observed, randomness.token_hex(4))
+        state = build_initial_state(observed, epoch=randomness.token_hex(4), salt=randomness.token_hex(16))
         if state is None:
             return _halt(*_explain_no_state(observed), run, seen)
         initial = Decision(state=replace(state, revision=1))

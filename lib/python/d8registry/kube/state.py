@@ -56,6 +56,7 @@ def render_state(state: State) -> str:
         "generations": state.generations,
         "counter": state.counter,
         "epoch": state.epoch,
+        "salt": state.salt,
         "requests": dict(state.requests),
     }
     text: str = yaml.dump(body, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
@@ -116,6 +117,7 @@ def _parse_body(body: Mapping[str, Any], revision: int) -> State:
         generations=body["generations"],
         counter=body["counter"],
         epoch=body["epoch"],
+        salt=body["salt"],
         requests=tuple(sorted((body["requests"] or {}).items())),
     )
 

@@ -85,7 +85,7 @@ class State:
     """Everything the module remembers.
 
     `current` is the last good generation; `owns_real_host`: the node plan keeps the folder of an Unmanaged
-    generation's real host (since the first AddSource); `counter` and `epoch` are the node token's; `requests` the last
+    generation's real host (since the first AddSource); `counter`, `epoch` and `salt` are the node token's; `requests` the last
     seen values of the request annotations; `generations` the last number given to a generation; `retained_host` the
     real host whose CA stays on the nodes because something still names it.
     """
@@ -98,5 +98,6 @@ class State:
     generations: int = 1
     counter: int = 1
     epoch: str
+    salt: str
     requests: tuple[tuple[str, str], ...] = ()
     retained_host: Endpoint | None = None

@@ -42,8 +42,8 @@ class Layout:
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits over folders and proofs: the last part of the token."""
-        return _hash(asdict(self))[:12]
+        """sha256 (hex) over folders and proofs."""
+        return _hash(asdict(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,15 @@ class Canaries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodePlan:
-    """Secret registry-node-plan. `counter` grows with every change; `epoch` is random text of hex digits."""
+    """Secret registry-node-plan.
+
+    `counter` grows with every change; `epoch` is random text of hex digits. `salt` is random and stays inside the
+    Secret: tokens stand in annotations that many may read, and must not let anyone try out passwords.
+    """
 
     counter: int
     epoch: str
+    salt: str
     interval_seconds: int
     default: str
     layouts: tuple[tuple[str, Layout], ...]
@@ -74,7 +79,7 @@ class NodePlan:
 
     def build_token(self, name: str) -> str:
         """Return `<counter>.<epoch>.<hash of the layout>`, what a node with that layout reports."""
-        return f"{self.counter}.{self.epoch}.{self.get_layout(name).digest}"
+        return f"{self.counter}.{self.epoch}.{_hash([self.salt, self.get_layout(name).digest])[:12]}"
 
 
 def build_proof(
@@ -110,6 +115,7 @@ def build_plan(
     *,
     counter: int,
     epoch: str,
+    salt: str,
     interval_seconds: int,
     default: str,
     layouts: Mapping[str, Layout],
@@ -121,6 +127,7 @@ def build_plan(
     plan = NodePlan(
         counter=counter,
         epoch=epoch,
+        salt=salt,
         interval_seconds=interval_seconds,
         default=default,
         layouts=tuple(sorted(layouts.items())),

@@ -23,6 +23,7 @@ def render_plan(plan: NodePlan) -> str:
         "schema": SCHEMA,
         "counter": plan.counter,
         "epoch": plan.epoch,
+        "salt": plan.salt,
         "intervalSeconds": plan.interval_seconds,
         "default": plan.default,
         "canaries": None if canaries is None else {"layout": canaries.layout, "nodes": list(canaries.nodes)},
@@ -60,6 +61,7 @@ def _parse_document(document: Mapping[str, Any]) -> NodePlan:
     return build_plan(
         counter=int(document["counter"]),
         epoch=str(document["epoch"]),
+        salt=str(document["salt"]),
         interval_seconds=int(document["intervalSeconds"]),
         default=document["default"],
         layouts={

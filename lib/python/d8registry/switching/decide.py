@@ -36,16 +36,17 @@ class Decision:
     invalid: InvalidSettings | None = None
 
 
-def build_initial_state(observed: Observed, epoch: str) -> State | None:
+def build_initial_state(observed: Observed, *, epoch: str, salt: str) -> State | None:
     """Build the state of a cluster that the module meets for the first time; None while it cannot be told.
 
+    `epoch` and `salt` are fresh random hex digits.
     That is: Secret deckhouse-registry is missing, or already names the fixed address, so that a state must have been
     there and is lost.
     """
     if observed.platform is None or is_fixed(observed.platform):
         return None
     current = Generation(number=1, mode=Mode.UNMANAGED, endpoint=observed.platform)
-    return State(revision=0, current=current, epoch=epoch, requests=tuple(sorted(observed.requests.items())))
+    return State(revision=0, current=current, epoch=epoch, salt=salt, requests=tuple(sorted(observed.requests.items())))
 
 
 def decide(state: State, observed: Observed, material: Material | None, now: datetime, *, settled: bool) -> Decision:

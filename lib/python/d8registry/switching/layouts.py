@@ -60,6 +60,7 @@ def build_node_plan(
     return build_plan(
         counter=state.counter,
         epoch=state.epoch,
+        salt=state.salt,
         interval_seconds=choose_interval(node_count, is_switching=state.switch is not None),
         default=stage.nodes.value,
         layouts=layouts,
