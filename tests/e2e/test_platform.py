@@ -35,11 +35,11 @@ def fetch(*words: str) -> Any:
     return json.loads(box("kubectl", "get", *words, "-o", "json"))
 
 
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 @pytest.fixture(scope="module", autouse=True)

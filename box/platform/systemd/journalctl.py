@@ -3,11 +3,17 @@
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
 
 from box.platform.systemd.journal import build_log_path
+
+
+def strip_level(line: str) -> str:
+    """Drop the level that a program put before its line (`<5>`, sd-daemon(3)), as journald does."""
+    return re.sub(r"^<[0-7]>", "", line)
 
 
 def main() -> int:
@@ -28,9 +34,9 @@ def main() -> int:
         return 0
     with path.open(encoding="utf-8", errors="replace") as log:
         lines = log.readlines()
-        sys.stdout.writelines(lines[-options.lines :])
+        sys.stdout.writelines(map(strip_level, lines[-options.lines :]))
         while options.follow:
-            sys.stdout.write(log.read())
+            sys.stdout.writelines(map(strip_level, log))
             sys.stdout.flush()
             time.sleep(0.2)
     return 0
