@@ -45,7 +45,7 @@ def build_module_config(seen: Mapping[str, Any] | None, registry: Mapping[str, A
 
 def render_yaml(document: Mapping[str, Any]) -> str:
     """YAML as a person would write it: long texts as blocks, keys in the given order."""
-    return yaml.dump(dict(document), Dumper=_Blocks, sort_keys=False, default_flow_style=False, width=120)
+    return yaml.dump(dict(document), Dumper=_Blocks, sort_keys=False, allow_unicode=True, width=120)
 
 
 def render_shown(document: Mapping[str, Any]) -> str:
