@@ -9,8 +9,8 @@ from cryptography import x509
 from d8registry.adapters.certificates import issue_authority, issue_certificate, issue_material
 from d8registry.errors import InvalidObject
 from d8registry.model.secret import Secret
-from d8registry.pki.material import Material, parse_material, render_material
-from d8registry.pki.renewal import Issue, RenewalPlan, build_names, plan_renewal
+from d8registry.pki.material import Material, build_names, parse_material, render_material
+from d8registry.pki.renewal import Issue, RenewalPlan, plan_renewal
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMES = build_names("cluster.local")

@@ -10,13 +10,13 @@ from d8registry.adapters.idle import SWITCHING
 from d8registry.adapters.runtime import Outputs, Run
 from d8registry.errors import InvalidObject, StateUnreadable
 from d8registry.kube import platform, proxy
-from d8registry.kube.operations import Operation, apply_secret
+from d8registry.kube.operations import Operation, apply_secret, read_highest_revision
 from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
 from d8registry.model.state import State
 from d8registry.pki.material import NAME as PKI
-from d8registry.pki.material import Material, parse_material
+from d8registry.pki.material import Material, build_names, parse_material
 from d8registry.switching.decide import Decision, build_initial_state, decide
-from d8registry.switching.effects import build_material, build_operations
+from d8registry.switching.effects import build_material, build_operations, is_checked
 from d8registry.switching.observe import Inputs, observe
 from d8registry.switching.observed import Observed
 from d8registry.switching.realise import find_stage, realise
@@ -27,10 +27,10 @@ def reconcile(run: Run) -> Outputs:
     """Carry the module one decision further; twice changes nothing."""
     seen = {entry["metadata"]["name"]: entry for entry in run.snapshots.get("secrets", ())}
     try:
-        observed = observe(
-            Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values)
-        )
         state = parse_state(seen.get(NAME))
+        observed = observe(
+            Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values), state
+        )
     except InvalidObject as error:
         return _halt("InvalidObject", str(error), run, seen)
     except StateUnreadable as error:
@@ -39,7 +39,7 @@ def reconcile(run: Run) -> Outputs:
         state = build_initial_state(observed, epoch=randomness.token_hex(4), salt=randomness.token_hex(16))
         if state is None:
             return _halt(*_explain_no_state(observed), run, seen)
-        initial = Decision(state=replace(state, revision=1))
+        initial = Decision(state=replace(state, revision=read_highest_revision(seen) + 1))
         return Outputs(operations=_write_state(initial, run, observed, seen, expected=0))
     return _go_on(state, observed, run, seen)
 
@@ -47,9 +47,9 @@ def reconcile(run: Run) -> Outputs:
 def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) -> Outputs:
     material = parse_material(platform.decode_secret(seen[PKI])) if PKI in seen else None
     if material is None or find_stage(state).proxy:
-        issued = _renew(state, material, observed, run)
-        if issued is not None:
-            return Outputs(operations=build_material(issued, seen, state.revision))
+        operations = _renew(state, material, observed, run, seen)
+        if operations:
+            return Outputs(operations=operations)
     desired = realise(state, observed, material)
     operations = build_operations(state, desired, material, seen)
     internal = run.values.get("internal") or {}
@@ -63,19 +63,24 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
     return Outputs(operations=(*operations, *report), internal=desired.internal)
 
 
-def _renew(state: State, material: Material | None, observed: Observed, run: Run) -> Material | None:
-    """Issue what is missing or about to end; an authority is made once a switch needs one."""
-    if material is None and state.switch is None:
-        return None
-    from d8registry.pki.renewal import Issue, build_names, plan_renewal
+def _renew(
+    state: State, material: Material | None, observed: Observed, run: Run, seen: Mapping[str, Any]
+) -> tuple[Operation, ...]:
+    """Issue what is missing or about to end; an authority is made once a switch needs one.
 
+    Material that was looked at in the last day is not parsed again: that costs more than the rest of a run.
+    """
     names = build_names(observed.cluster_domain)
+    if (material is None and state.switch is None) or (material and is_checked(seen[PKI], names, run.now)):
+        return ()
+    from d8registry.pki.renewal import Issue, plan_renewal
+
     plan = plan_renewal(material, names, run.now)
-    if plan.issue is Issue.NOTHING:
-        return None
+    if material is not None and plan.issue is Issue.NOTHING:
+        return build_material(material, names, run.now, seen, state.revision)
     from d8registry.adapters.certificates import issue_material
 
-    return issue_material(plan, material, names, run.now)
+    return build_material(issue_material(plan, material, names, run.now), names, run.now, seen, state.revision)
 
 
 def _write_state(

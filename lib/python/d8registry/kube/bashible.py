@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from d8registry.kube.yamltext import dump_yaml
 from d8registry.model.endpoint import Base, Credentials, Source
 from d8registry.model.settings import Mode
 
@@ -16,8 +17,6 @@ def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]]) 
 
     `version` names the content, so that equal content is one version.
     """
-    import yaml
-
     body: dict[str, Any] = {
         "mode": mode.value,
         "imagesBase": str(base),
@@ -26,9 +25,8 @@ def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]]) 
             host: {"mirrors": [_build_mirror(source) for source in sources]} for host, sources in sorted(hosts.items())
         },
     }
-    version = hashlib.sha256(yaml.safe_dump(body, sort_keys=True).encode()).hexdigest()[:16]
-    text: str = yaml.safe_dump({**body, "version": version}, sort_keys=True)
-    return text
+    version = hashlib.sha256(dump_yaml(body, sort_keys=True).encode()).hexdigest()[:16]
+    return dump_yaml({**body, "version": version}, sort_keys=True)
 
 
 def _build_mirror(source: Source) -> dict[str, Any]:

@@ -61,6 +61,12 @@ def merge_secret(name: str, data: Mapping[str, str], seen: Mapping[str, Any], re
     return (_patch(name, f"{_SEEN_REVISION} > {revision}", change),)
 
 
+def read_highest_revision(seen: Mapping[str, Mapping[str, Any]]) -> int:
+    """Read the highest revision among objects, 0 without any: a state that starts anew must go on above it."""
+    notes = ((item.get("metadata") or {}).get("annotations") or {} for item in seen.values())
+    return max((int(note[REVISION]) for note in notes if note.get(REVISION, "").isdigit()), default=0)
+
+
 def delete_object(kind: str, name: str, api_version: str = "v1") -> Operation:
     """Delete one object of d8-system in the background; a missing one is fine."""
     return {

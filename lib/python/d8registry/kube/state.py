@@ -8,6 +8,7 @@ from typing import Any
 from d8registry.errors import StateUnreadable
 from d8registry.kube.operations import REVISION
 from d8registry.kube.platform import decode_secret
+from d8registry.kube.yamltext import dump_yaml, load_yaml
 from d8registry.model.condition import Condition, ConditionStatus, ConditionType
 from d8registry.model.endpoint import Credentials, Endpoint, Scheme
 from d8registry.model.secret import Secret
@@ -26,24 +27,22 @@ def parse_state(seen: Mapping[str, Any] | None) -> State | None:
 
     Raises StateUnreadable where it cannot be understood, or was written by a newer release.
     """
-    import yaml
+    from yaml import YAMLError
 
     text = decode_secret(seen).get("state") if seen else None
     if seen is None or text is None:
         return None
     try:
-        body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        body = load_yaml(text)
         if body["schema"] > SCHEMA:
             raise StateUnreadable(f"Secret d8-system/{NAME} was written by a newer release (schema {body['schema']})")
         return _parse_body(body, int(seen["metadata"]["annotations"][REVISION]))
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (YAMLError, KeyError, TypeError, ValueError) as error:
         raise StateUnreadable(f"Secret d8-system/{NAME}: key state cannot be read; {RECOVER}") from error
 
 
 def render_state(state: State) -> str:
     """Render the state as YAML; `step` at the top is for people and not read back."""
-    import yaml
-
     switch = state.switch
     body = {
         "schema": SCHEMA,
@@ -59,16 +58,15 @@ def render_state(state: State) -> str:
         "salt": state.salt,
         "requests": dict(state.requests),
     }
-    text: str = yaml.dump(body, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
-    return text
+    return dump_yaml(body)
 
 
 def parse_conditions(seen: Mapping[str, Any] | None) -> tuple[Condition, ...]:
     """Read the conditions of an earlier run; none where there are none or they cannot be read (they are rebuilt)."""
-    import yaml
+    from yaml import YAMLError
 
     try:
-        entries = yaml.safe_load(decode_secret(seen).get("conditions", "[]")) if seen else []
+        entries = load_yaml(decode_secret(seen).get("conditions", "[]")) if seen else []
         return tuple(
             Condition(
                 type=ConditionType(entry["type"]),
@@ -80,15 +78,13 @@ def parse_conditions(seen: Mapping[str, Any] | None) -> tuple[Condition, ...]:
             )
             for entry in entries or []
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (YAMLError, KeyError, TypeError, ValueError):
         return ()
 
 
 def render_conditions(conditions: Sequence[Condition]) -> str:
     """Render the documented list of conditions as YAML."""
-    import yaml
-
-    text: str = yaml.safe_dump(
+    return dump_yaml(
         [
             {
                 "type": condition.type.value,
@@ -100,10 +96,7 @@ def render_conditions(conditions: Sequence[Condition]) -> str:
             }
             for condition in conditions
         ],
-        sort_keys=False,
-        width=1000,
     )
-    return text
 
 
 def _parse_body(body: Mapping[str, Any], revision: int) -> State:

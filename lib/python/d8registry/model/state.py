@@ -85,9 +85,9 @@ class State:
     """Everything the module remembers.
 
     `current` is the last good generation; `owns_real_host`: the node plan keeps the folder of an Unmanaged
-    generation's real host (since the first AddSource); `counter`, `epoch` and `salt` are the node token's; `requests` the last
-    seen values of the request annotations; `generations` the last number given to a generation; `retained_host` the
-    real host whose CA stays on the nodes because something still names it.
+    generation's real host (since the first AddSource); `counter`, `epoch` and `salt` are the node token's; `requests`
+    the last seen values of the request annotations; `generations` the last number given to a generation;
+    `retained_host` the real host whose CA stays on the nodes because something still names it.
     """
 
     revision: int

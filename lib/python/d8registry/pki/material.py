@@ -58,3 +58,8 @@ def render_material(material: Material) -> dict[str, str]:
         CERTIFICATE: material.cert_pem,
         KEY: material.key.value,
     }
+
+
+def build_names(cluster_domain: str) -> tuple[str, ...]:
+    """Build the DNS names of the serving certificate: the fixed address, its full name, and localhost."""
+    return ("registry.d8-system.svc", f"registry.d8-system.svc.{cluster_domain.strip('.')}", "localhost")

@@ -35,11 +35,6 @@ class RenewalPlan:
     reason: str = ""
 
 
-def build_names(cluster_domain: str) -> tuple[str, ...]:
-    """Build the DNS names of the serving certificate: the fixed address, its full name, and localhost."""
-    return ("registry.d8-system.svc", f"registry.d8-system.svc.{cluster_domain.strip('.')}", "localhost")
-
-
 def plan_renewal(material: Material | None, names: Iterable[str], now: datetime) -> RenewalPlan:
     """Choose what to issue; `now` is aware.
 

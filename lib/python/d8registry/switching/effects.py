@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The difference between what is to exist and what was seen, as kube operations."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from d8registry.checker.question import render_questions
@@ -16,6 +19,7 @@ from d8registry.switching.realise import Desired, find_stage
 
 NODE_PLAN = "registry-node-plan"
 QUESTIONS = "registry-questions"
+CHECKED = "registry.deckhouse.io/checked"
 
 
 def build_operations(
@@ -73,6 +77,21 @@ def _remove_proxy(seen: Mapping[str, Any]) -> Iterable[Operation]:
         yield delete_object("Secret", name)
 
 
-def build_material(material: Material, seen: Mapping[str, Any], revision: int) -> tuple[Operation, ...]:
-    """Build what writes newly issued material to Secret registry-pki."""
-    return apply_secret(PKI, render_material(material), seen.get(PKI), revision)
+def build_material(
+    material: Material, names: Sequence[str], now: datetime, seen: Mapping[str, Any], revision: int
+) -> tuple[Operation, ...]:
+    """Build what writes issued or looked-at material to Secret registry-pki, with the day on which that was."""
+    data = render_material(material)
+    return apply_secret(PKI, data, seen.get(PKI), revision, annotations={CHECKED: _sign(data, names, now)})
+
+
+def is_checked(seen: Mapping[str, Any], names: Sequence[str], now: datetime) -> bool:
+    """Tell whether the very content of Secret registry-pki was looked at today, for the same names."""
+    notes = seen["metadata"].get("annotations") or {}
+    return bool(notes.get(CHECKED) == _sign(platform.decode_secret(seen), names, now))
+
+
+def _sign(data: Mapping[str, str], names: Sequence[str], now: datetime) -> str:
+    """Name the day, and the public part that was looked at; a key does not change without its certificate."""
+    public = [data.get("ca.crt", ""), data.get("tls.crt", ""), *names]
+    return f"{now:%Y-%m-%d} {hashlib.sha256(json.dumps(public).encode()).hexdigest()[:16]}"

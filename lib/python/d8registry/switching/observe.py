@@ -15,6 +15,7 @@ from d8registry.model.cluster import FailureClass, SecretCopy, Witness, WitnessR
 from d8registry.model.endpoint import FIXED_BASE, Base
 from d8registry.model.secret import Secret
 from d8registry.model.settings import CheckMode, Settings
+from d8registry.model.state import State
 from d8registry.nodes.witness import Unreadable, parse_witness
 from d8registry.pki.bundle import is_certificate_bundle
 from d8registry.switching.observed import Observed
@@ -32,13 +33,16 @@ class Inputs:
     global_values: Mapping[str, JSON]
 
 
-def observe(inputs: Inputs) -> Observed:
-    """Read everything; raises InvalidObject where the platform breaks its own contract."""
+def observe(inputs: Inputs, state: State | None = None) -> Observed:
+    """Read everything; raises InvalidObject where the platform breaks its own contract.
+
+    `state` spares the parsing of CA certificates that it already holds.
+    """
     secrets, snapshots = inputs.secrets, inputs.snapshots
     seen = secrets.get(platform.NAME)
     endpoint = platform.read_endpoint(seen) if seen else None
     data = platform.decode_secret(seen) if seen else {}
-    wanted = _read_settings(snapshots.get("settings", ()))
+    wanted = _read_settings(snapshots.get("settings", ()), _list_known_authorities(state))
     images: dict[str, str] = {name: image for found in snapshots.get("deckhouse", ()) for name, image in found.items()}
     digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
     check_mode = wanted.check_mode if isinstance(wanted, Settings) else CheckMode.DEFAULT
@@ -65,10 +69,19 @@ def observe(inputs: Inputs) -> Observed:
     )
 
 
-def _read_settings(entries: Sequence[JSON]) -> Settings | InvalidSettings:
+def _list_known_authorities(state: State | None) -> frozenset[str]:
+    if state is None:
+        return frozenset()
+    generations = (state.current, *([state.switch.candidate] if state.switch else []))
+    return frozenset(generation.endpoint.ca for generation in generations if generation.endpoint.ca)
+
+
+def _read_settings(entries: Sequence[JSON], known: frozenset[str]) -> Settings | InvalidSettings:
     section = entries[0].get("registry") if entries else None
     try:
-        return settings.parse_settings(section, is_certificate_bundle)
+        return settings.parse_settings(
+            section, lambda text: text.strip() + "\n" in known or is_certificate_bundle(text)
+        )
     except InvalidSettings as error:
         return error
 
