@@ -19,7 +19,7 @@ from d8registry.nodes import NodePlan, Unreadable, expected_token, parse_witness
 
 from tests.support.kubelet_api import KubeletApi
 
-PROGRAM = Path(__file__).parents[2] / "templates/registry-node/_registry-node.sh"
+PROGRAM = Path(__file__).parents[2] / "templates/registry-node/_registry-node.sh.tpl"
 # The commands of the program that only pass through a shim.
 PASSED_ON = frozenset(
     (

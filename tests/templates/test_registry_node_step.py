@@ -105,13 +105,13 @@ def test_the_step_installs_the_very_files_twice_over(step: str, tmp_path: Path) 
     program = tmp_path / "opt/deckhouse/bin/registry-node"
     assert program.stat().st_mode & 0o777 == 0o755
     assert (
-        program.read_text().replace(str(tmp_path), "").rstrip() == (SOURCES / "_registry-node.sh").read_text().rstrip()
+        program.read_text().replace(str(tmp_path), "").rstrip() == (SOURCES / "_registry-node.sh.tpl").read_text().rstrip()
     )
     for kind in ("service", "timer", "path"):
         unit = tmp_path / f"etc/systemd/system/registry-node.{kind}"
         assert (
             unit.read_text().replace(str(tmp_path), "").rstrip()
-            == (SOURCES / f"_registry-node.{kind}").read_text().rstrip()
+            == (SOURCES / f"_registry-node.{kind}.tpl").read_text().rstrip()
         )
         assert unit.stat().st_mode & 0o777 == 0o644
     called = (tmp_path / "systemctl").read_text().splitlines()
@@ -130,6 +130,6 @@ def test_the_files_hold_no_opening_braces_of_a_template() -> None:
 
 def test_the_program_passes_shellcheck() -> None:
     checked = subprocess.run(
-        ["shellcheck", str(SOURCES / "_registry-node.sh")], capture_output=True, text=True, check=False
+        ["shellcheck", str(SOURCES / "_registry-node.sh.tpl")], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout
