@@ -35,13 +35,15 @@ class ControlServer:
     def __init__(self, root: Path, loop: Loop, serve: Serve) -> None:
         path = root / SOCKET
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        made = path.with_suffix(".new")
+        made.unlink(missing_ok=True)
         self._loop = loop
         self._serve = serve
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        path.chmod(0o600)
+        self._listener.bind(str(made))
+        made.chmod(0o600)
         self._listener.listen(64)
+        made.rename(path)  # whoever sees the name can connect
         loop.watch(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from box.platform.systemd.control import call_init
+from box.platform.systemd.systemctl import parse_arguments
+
 REPOSITORY = Path(__file__).resolve().parents[4]
 BIN = REPOSITORY / "box/platform/bin"
 
@@ -37,8 +40,13 @@ class Init:
         self.wait_for(lambda: (self.root / "run/systemd/standin.socket").exists())
 
     def ctl(self, *words: str) -> tuple[int, str, str]:
+        """What systemctl does, without the cost of a process."""
+        answer = call_init(self.root, parse_arguments(list(words))[0])
+        return answer.status, answer.out, answer.err
+
+    def run(self, program: str, *words: str) -> tuple[int, str, str]:
         done = subprocess.run(
-            [BIN / "systemctl", *words], env=self.environment, capture_output=True, text=True, check=False, timeout=20
+            [BIN / program, *words], env=self.environment, capture_output=True, text=True, check=False, timeout=60
         )
         return done.returncode, done.stdout.strip(), done.stderr.strip()
 
@@ -49,7 +57,7 @@ class Init:
         path = self.root / f"var/log/journal-standin/{unit}.log"
         return path.read_text() if path.exists() else ""
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = 8) -> None:
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.journal("systemd")
@@ -105,6 +113,16 @@ def test_absent_units_have_the_exit_statuses_of_systemctl(init: Init) -> None:
     assert init.ctl("is-enabled", "none") == (1, "not-found", "")
 
 
+def test_the_program_systemctl_prints_and_exits_as_the_init_process_answers(init: Init) -> None:
+    init.write("bad.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
+    init.boot()
+    status, out, error = init.run("systemctl", "start", "bad")
+    assert (status, out) == (1, "")
+    assert "Job for bad.service failed" in error
+    assert init.run("systemctl", "is-failed", "bad") == (0, "failed", "")
+    assert init.run("systemctl", "--what", "bad")[0] == 1
+
+
 def test_a_failing_daemon_comes_back_and_a_restart_gives_another_process(init: Init) -> None:
     init.write(
         "a.service", "[Service]\nExecStart=/bin/sleep 60\nRestart=always\nRestartSec=100ms\n[Unit]\nDescription=d\n"
@@ -134,15 +152,16 @@ def test_a_daemon_that_ends_at_once_hits_the_start_limit(init: Init) -> None:
 
 
 def test_a_notify_service_is_active_only_when_it_says_so(init: Init) -> None:
-    script = (
-        "import os,socket,time; time.sleep(0.3); "
-        "socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM).sendto(b'READY=1',os.environ['NOTIFY_SOCKET']); time.sleep(60)"
-    )
-    init.write("a.service", f'[Service]\nType=notify\nExecStart={sys.executable} -c "{script}"\n')
+    gate = init.root / "gate"
+    sender = "socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM).sendto(b'READY=1',os.environ['NOTIFY_SOCKET'])"
+    say = f'{sys.executable} -c "import os,socket; {sender}"'
+    (init.root / "daemon").write_text(f"until [ -e {gate} ]; do sleep 0.05; done; {say}; exec sleep 60\n")
+    init.write("a.service", f"[Service]\nType=notify\nExecStart=/bin/sh {init.root}/daemon\n")
     init.write("late.service", "[Service]\nType=notify\nExecStart=/bin/sleep 60\nTimeoutStartSec=300ms\n")
     init.boot()
     assert init.ctl("start", "--no-block", "a")[0] == 0
     assert init.ctl("is-active", "a")[1] == "activating"
+    gate.touch()
     init.wait_for(lambda: init.ctl("is-active", "a")[1] == "active")
     status, _, error = init.ctl("start", "late")
     assert status == 1
@@ -230,8 +249,7 @@ def test_an_unknown_directive_is_an_error_in_the_journal(init: Init) -> None:
     assert init.ctl("start", "a")[0] == 0
     assert "error:" in init.journal("a.service")
     assert "DynamicUser=" in init.journal("systemd")
-    done = subprocess.run([BIN / "journalctl", "-u", "a"], env=init.environment, capture_output=True, text=True)
-    assert "DynamicUser=" in done.stdout
+    assert "DynamicUser=" in init.run("journalctl", "-u", "a")[1]
 
 
 def test_a_condition_that_does_not_hold_skips_the_start_without_failing(init: Init) -> None:
