@@ -3,6 +3,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from box.layout import Node
 
 STATE_PATH = "/api/v1/namespaces/d8-system/secrets/registry-state"
 NAMESPACES = ("d8-monitoring", "d8-operator-trivy")
-PERIOD_SECONDS = 2.4
+PERIOD_SECONDS = 2.2
 PULL_SECONDS = 60.0
 MOST_PULLS_A_NODE = 400
-AT_ONCE = 4
+AT_ONCE = 6
 _POLL_SECONDS = 0.3
 
 
@@ -45,12 +46,14 @@ class Puller:
         """Read where the switch is now."""
         return read_view(self._api.find(STATE_PATH))
 
-    def pull(self, node: Node, image: LoadImage, number: int, base: str | None = None) -> Pull:
+    def pull(self, node: Node, image: LoadImage, number: int, base: str | None = None, due: float = 0.0) -> Pull:
         """Remove the image from the node, run a pod with it, and tell how its first and only try went.
 
-        `base` is `old` or `new`; None follows the switch. A kubelet's later retry never makes a failed pull good.
+        `base` is `old` or `new`; None follows the switch. `due` is the monotonic time before which the pod is not
+        made. A kubelet's later retry never makes a failed pull good.
         """
         forget_image(node, image.digest)
+        time.sleep(max(0.0, due - time.monotonic()))
         before = self.observe()
         chosen = base or _choose_base(choose_phase(before), number)
         namespace = NAMESPACES[number % len(NAMESPACES)]
@@ -80,13 +83,12 @@ class Puller:
         )
 
     def _await_outcome(self, path: str, namespace: str, uid: str) -> tuple[Outcome, str]:
-        waited = threading.Event()  # nobody sets it: a sleep
         found = None
         for _ in range(int(PULL_SECONDS / _POLL_SECONDS)):
             pod = self._api.fetch(path)
             if found := read_outcome(pod):
                 break
-            waited.wait(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)
         events = self._api.fetch_items(
             f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.uid={uid}"
         )
@@ -136,21 +138,22 @@ class Load:
             return tuple(self._broken)
 
     def _run(self, node: Node, index: int) -> None:
-        self._over.wait(PERIOD_SECONDS * index / len(self._nodes))
+        # The image is removed a period before the pod is due, so that the node's store does not delay the pod.
+        due = time.monotonic() + PERIOD_SECONDS * (1 + index / len(self._nodes))
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"pull-{node.name}") as pool:
             running: list[Future[None]] = []
             for number in range(MOST_PULLS_A_NODE):
-                running = [one for one in running if not one.done()]
-                if self._over.is_set():
+                if self._over.wait(max(0.0, due - PERIOD_SECONDS - time.monotonic())):
                     return
+                running = [one for one in running if not one.done()]
                 if len(running) < AT_ONCE:
-                    image = self._images[(number + index * AT_ONCE) % len(self._images)]
-                    running.append(pool.submit(self._pull, node, image, number))
-                self._over.wait(PERIOD_SECONDS)
+                    image = self._images[(number + index * 3) % len(self._images)]
+                    running.append(pool.submit(self._pull, node, image, number, due))
+                due += PERIOD_SECONDS
 
-    def _pull(self, node: Node, image: LoadImage, number: int) -> None:
+    def _pull(self, node: Node, image: LoadImage, number: int, due: float) -> None:
         try:
-            pull = self._puller.pull(node, image, number)
+            pull = self._puller.pull(node, image, number, due=due)
         except Exception as error:  # a try that broke is shown and fails the demo
             with self._lock:
                 self._broken.append(f"{datetime.now(UTC):%H:%M:%S} {node.name}: {type(error).__name__}: {error}")
