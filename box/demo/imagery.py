@@ -17,7 +17,11 @@ def read_load_images(image_set: ImageSet, storage: Path, in_use: Iterable[str]) 
     blobs = {digest: list_blobs(storage, digest) for digest in image_set.load_images if digest not in used}
     counts = Counter(blob for each in blobs.values() for blob in each)
     return tuple(
-        LoadImage(digest=digest, blobs=frozenset(blob for blob in each if counts[blob] == 1))
+        LoadImage(
+            digest=digest,
+            blobs=frozenset(blob for blob in each if counts[blob] == 1),
+            configs=list_configs(storage, digest),
+        )
         for digest, each in blobs.items()
     )
 
@@ -28,6 +32,14 @@ def list_blobs(storage: Path, digest: str) -> frozenset[str]:
     if "manifests" in manifest:
         return frozenset(blob for one in manifest["manifests"] for blob in list_blobs(storage, one["digest"]))
     return frozenset(one["digest"] for one in (manifest["config"], *manifest["layers"]))
+
+
+def list_configs(storage: Path, digest: str) -> tuple[str, ...]:
+    """Digests of an image's configs, one an architecture."""
+    manifest = _read_manifest(storage, digest)
+    if "manifests" in manifest:
+        return tuple(name for one in manifest["manifests"] for name in list_configs(storage, one["digest"]))
+    return (str(manifest["config"]["digest"]),)
 
 
 def find_smallest_layer(storage: Path, digest: str) -> str:

@@ -28,10 +28,15 @@ _POLL_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadImage:
-    """One image of the load; `blobs` are the config and layers that no other image of the load has."""
+    """One image of the load.
+
+    `blobs` are the config and layers that no other image of the load has; `configs` the digests of its configs, under
+    which the kubelet's image store lists it as well.
+    """
 
     digest: str
     blobs: frozenset[str]
+    configs: tuple[str, ...]
 
 
 class Puller:
@@ -47,12 +52,13 @@ class Puller:
         return read_view(self._api.find(STATE_PATH))
 
     def pull(self, node: Node, image: LoadImage, number: int, base: str | None = None, due: float = 0.0) -> Pull:
-        """Remove the image from the node, run a pod with it, and tell how its first and only try went.
+        """Remove all names of the image from the node, run a pod with it, and tell how its only try went.
 
         `base` is `old` or `new`; None follows the switch. `due` is the monotonic time before which the pod is not
         made. A kubelet's later retry never makes a failed pull good.
         """
-        forget_image(node, image.digest)
+        references = (known.build_reference(image.digest) for known in self._bases.values())
+        forget_image(node, (*references, *image.configs))
         time.sleep(max(0.0, due - time.monotonic()))
         before = self.observe()
         chosen = base or _choose_base(choose_phase(before), number)

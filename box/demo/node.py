@@ -2,11 +2,10 @@
 """What the demo does on a node of the box: its image store, its files, its containerd."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from box import node as nodes
-from box.demo.stored import find_names
 from box.errors import BoxError
 from box.layout import Node
 from box.process import read_start_time
@@ -14,26 +13,22 @@ from box.process import read_start_time
 _STORE_SECONDS = 20.0
 
 
-def forget_image(node: Node, digest: str) -> None:
-    """Remove every name of a manifest from the node's image store, and the content with it.
+def forget_image(node: Node, names: Sequence[str]) -> None:
+    """Remove names from the node's image store, and content that has no name left with them.
 
-    Waits while containerd is being restarted; raises BoxError when its store does not answer in 20 s.
+    Names that are not there are fine. Waits while containerd is being restarted; raises BoxError when its store does
+    not answer in 20 s.
     """
     deadline = time.monotonic() + _STORE_SECONDS
     while True:
         try:
-            names = find_names(_run_ctr(node, "images", "ls"), digest)
-            if not names:
-                return
-            _run_ctr(node, "images", "rm", "--sync", *names)
+            nodes.exec(node.name, ["ctr", "--namespace", "k8s.io", "images", "rm", "--sync", *names])
         except BoxError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-
-
-def _run_ctr(node: Node, *words: str) -> str:
-    return nodes.exec(node.name, ["ctr", "--namespace", "k8s.io", *words]).stdout
+        else:
+            return
 
 
 def read_folders(node: Node) -> dict[str, dict[str, str]]:

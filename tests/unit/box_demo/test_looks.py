@@ -17,7 +17,6 @@ from box.demo.pods import build_pull_pod, find_pull_failure, read_outcome
 from box.demo.prerequisites import list_lacks
 from box.demo.pulls import Outcome
 from box.demo.restarts import LOAD_LABEL, Look, compare_looks, read_containers
-from box.demo.stored import find_names
 
 FIXED = "registry.d8-system.svc:5001"
 REAL = "registry-a.box.test"
@@ -113,16 +112,6 @@ def test_restarts_in_place_new_pods_and_containerd_are_listed_and_the_load_is_no
         "Deployment d8-system/deckhouse container main: in a new pod",
         "Deployment d8-system/webhook container main: 1 times in place",
     )
-
-
-def test_all_names_of_a_manifest_are_found_and_no_other() -> None:
-    listing = (
-        "REF TYPE DIGEST SIZE PLATFORMS LABELS\n"
-        "registry-a.box.test/deckhouse/ee@sha256:m1 application/x sha256:m1 1.0 MiB linux/amd64 io.cri=managed\n"
-        "sha256:c1 application/x sha256:m1 1.0 MiB linux/amd64 -\n"
-        "registry-a.box.test/deckhouse/ee@sha256:m2 application/x sha256:m2 1.0 MiB linux/amd64 -\n"
-    )
-    assert find_names(listing, "sha256:m1") == ("registry-a.box.test/deckhouse/ee@sha256:m1", "sha256:c1")
 
 
 @pytest.mark.parametrize(
