@@ -79,6 +79,16 @@ def test_an_empty_context_is_one_human_line_and_no_success(tmp_path: Path) -> No
     assert done.stderr.startswith("reconcile_registry.py: the binding context is empty")
 
 
+def test_a_defect_is_one_human_line_that_shows_no_input(tmp_path: Path) -> None:
+    contexts = [{"binding": "nodes", "type": "Group", "snapshots": {"nodes": [{"filterResult": "hush-4e1f"}]}}]
+    done = run_hook(tmp_path, contexts, {"global": {}, "registry": {}})
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "please report it" in done.stderr
+    assert "hush-4e1f" not in done.stderr
+    assert (tmp_path / "KUBERNETES_PATCH_PATH").read_text() == ""
+
+
 def test_values_that_openapi_refuses_stop_the_run_before_anything_is_written(tmp_path: Path) -> None:
     cluster = MemoryCluster()
     cluster.settle()

@@ -342,6 +342,17 @@ def test_a_lost_or_unreadable_state_in_direct_changes_nothing_and_says_how_to_re
     assert "newer release" in ready["message"] or "backup" in ready["message"]
 
 
+def test_a_state_lost_in_unmanaged_is_made_anew_above_the_revisions_of_what_it_left(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/all")
+    cluster.edit({"mode": "Unmanaged"})
+    cluster.settle()
+    cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-state", "Background")
+    cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-checks", "Background")
+    for _ in range(2):
+        switch_until(cluster, "")
+    assert cluster.text("registry-state", "mode") == "Direct"
+
+
 def test_a_lost_race_for_the_state_writes_nothing(cluster: MemoryCluster) -> None:
     cluster.edit(direct())
     late = cluster.read()

@@ -104,9 +104,8 @@ def test_the_step_installs_the_very_files_twice_over(step: str, tmp_path: Path) 
     assert ran.stdout == "info: registry-node installed\nthe step returned\n"
     program = tmp_path / "opt/deckhouse/bin/registry-node"
     assert program.stat().st_mode & 0o777 == 0o755
-    assert (
-        program.read_text().replace(str(tmp_path), "").rstrip() == (SOURCES / "_registry-node.sh.tpl").read_text().rstrip()
-    )
+    shipped = (SOURCES / "_registry-node.sh.tpl").read_text()
+    assert program.read_text().replace(str(tmp_path), "").rstrip() == shipped.rstrip()
     for kind in ("service", "timer", "path"):
         unit = tmp_path / f"etc/systemd/system/registry-node.{kind}"
         assert (

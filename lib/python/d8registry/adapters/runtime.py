@@ -10,11 +10,12 @@ carries out kube operations before it refuses values.
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from d8registry.adapters.schema import validate_values
 from d8registry.errors import ExchangeFailed, RegistryError
@@ -59,8 +60,17 @@ def run_hook(config: Mapping[str, JSON], handle: Callable[[Run], Outputs]) -> No
     try:
         _run(handle)
     except RegistryError as error:
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(str(error))
+    except Exception as error:
+        # A defect of ours. Its message may quote what it choked on, a password too: the place says enough.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        _fail(f"defect in the registry module, please report it: {type(error).__name__} at {place}")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"{Path(sys.argv[0]).name}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _run(handle: Callable[[Run], Outputs]) -> None:
