@@ -27,6 +27,14 @@ class Api:
         self._context = ssl.create_default_context(cafile=str(PKI / "ca.crt"))
         self._context.load_cert_chain(PKI / "admin.crt", PKI / "admin.key")
         self._local = threading.local()
+        self._made: list[http.client.HTTPSConnection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads; they are made anew when needed."""
+        for connection in self._made:
+            connection.close()
+        self._made.clear()
+        self._local = threading.local()
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded JSON answer; raises Absent for 404, BoxError for other refusals, OSError when unreachable."""
@@ -77,4 +85,5 @@ class Api:
         with inside(CORE):
             made.connect()
         self._local.connection = made
+        self._made.append(made)
         return made

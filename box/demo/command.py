@@ -37,8 +37,7 @@ def run_demo(*, keep: bool, report: Report) -> int:
     console = Console(highlight=False)
     console.rule("prerequisites and box")
     check_machine()
-    with box_up(keep=keep, report=report, console=console):
-        scene = open_scene(build_all(report).images)
+    with box_up(keep=keep, report=report, console=console), open_scene(build_all(report).images) as scene:
         console.rule("the cluster in Unmanaged")
         console.print(render_cluster(scene.api), markup=False, soft_wrap=True)
         result = run_switch(scene, console)

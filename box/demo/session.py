@@ -4,7 +4,8 @@
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,15 +18,15 @@ from box.demo.api import Api
 from box.demo.bases import FIXED_BASE, Base
 from box.demo.edit import Target, build_direct, build_module_config, render_shown, render_yaml
 from box.demo.imagery import read_load_images
-from box.demo.load import STATE_PATH, Load, LoadImage, Puller
+from box.demo.load import Load, LoadImage, Puller
 from box.demo.node import read_containerd_start, read_folders
 from box.demo.proofs import find_secret_leaks, prove_client, prove_folders, prove_pulls
 from box.demo.pulls import judge_pulls
 from box.demo.restarts import Look, compare_looks, read_containers
 from box.demo.show import PLATFORM_SECRET, read_pulling
 from box.demo.summary import Proof, Result
-from box.demo.view import read_view
-from box.demo.watching import Screen, follow
+from box.demo.view import describe_wait
+from box.demo.watching import Screen, fetch_moment, follow
 from box.errors import BoxError
 from box.images import ImageSet
 from box.layout import NODES, RUN, cache_folder
@@ -57,10 +58,18 @@ class Scene:
         return Puller(self.api, {"old": self.real, "new": FIXED_BASE})
 
 
-def open_scene(image_set: ImageSet) -> Scene:
+@contextmanager
+def open_scene(image_set: ImageSet) -> Iterator[Scene]:
     """Wait until the cluster is at rest in Unmanaged, and read from it what an administrator would."""
     api = Api()
-    await_rest(api)
+    try:
+        await_rest(api)
+        yield _read_scene(api, image_set)
+    finally:
+        api.close()
+
+
+def _read_scene(api: Api, image_set: ImageSet) -> Scene:
     secret = api.fetch(PLATFORM_SECRET)
     pulling = read_pulling(secret)
     username, password = _read_login(secret, pulling.address)
@@ -89,17 +98,26 @@ def open_scene(image_set: ImageSet) -> Scene:
 
 
 def await_rest(api: Api) -> None:
-    """Wait until the module says Ready in Unmanaged and no pod is pending; raises BoxError after 120 s."""
+    """Wait until the module says Ready in Unmanaged, each node has reported and each pod is Ready.
+
+    Raises BoxError after 120 s, with what is waited for.
+    """
     deadline = time.monotonic() + SETTLE_SECONDS
-    waits = "the first answer"
-    while time.monotonic() < deadline:
-        view = read_view(api.find(STATE_PATH))
-        unready = [pod["metadata"]["name"] for pod in api.fetch_items("/api/v1/pods") if not _is_settled(pod)]
-        if view.mode == "Unmanaged" and view.is_true("Ready") and not unready:
-            return
-        waits = f"pods {', '.join(unready)}" if unready else f"Ready in Unmanaged (mode {view.mode or 'unknown'})"
+    while waits := _describe_unrest(api):
+        if time.monotonic() > deadline:
+            raise BoxError(f"no rest in the cluster after {SETTLE_SECONDS:.0f} s; it waits for {waits}; see {RUN}/logs")
         time.sleep(0.5)
-    raise BoxError(f"the cluster did not come to rest in {SETTLE_SECONDS:.0f} s, it waits for {waits}; see {RUN}/logs")
+
+
+def _describe_unrest(api: Api) -> str:
+    moment = fetch_moment(api, ())
+    view, fleet = moment.view, moment.fleet
+    if view.mode != "Unmanaged" or not view.is_true("Ready"):
+        return f"Ready in Unmanaged (mode {view.mode or 'unknown'}): {describe_wait(view)}"
+    if fleet.done < fleet.total:
+        return f"nodes: {', '.join(fleet.open)}"
+    unready = [pod["metadata"]["name"] for pod in api.fetch_items("/api/v1/pods") if not _is_settled(pod)]
+    return f"pods {', '.join(unready)}" if unready else ""
 
 
 def apply_registry(scene: Scene, section: Mapping[str, Any], say: Callable[[str], None]) -> datetime:

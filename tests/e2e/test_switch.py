@@ -7,6 +7,7 @@ One box for all of it; the tests run in the order of this file.
 import hashlib
 import json
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -22,12 +23,10 @@ from box.demo.node import read_folders
 from box.demo.session import Scene, apply_registry, open_scene, run_switch
 from box.demo.summary import list_failures, render_figures, render_steps
 from box.demo.view import SwitchView, read_view
-from box.down import take_down
-from box.layout import NODES
+from box.layout import NODES, PYTHON, REPOSITORY
 from box.registry_tls import issue_server_certificate
 from box.report import Report
 from box.state import read_state
-from box.up import Options, bring_up
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(900)]
 
@@ -40,14 +39,19 @@ REPORTS = frozenset({"registry-state", "registry-checks"})
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
-    report = Report()
     if read_state() is not None:
         pytest.fail("a box is there already; end it first: python -m box down")
     try:
-        bring_up(Options(), report)
-        yield open_scene(build_all(report).images)
+        run_box("up")
+        with open_scene(build_all(Report()).images) as opened:
+            yield opened
     finally:
-        take_down(report)
+        run_box("down")
+
+
+def run_box(command: str) -> None:
+    """Run `box up` or `box down` as a process of its own: the box outlives whoever brings it up."""
+    subprocess.run([PYTHON, "-m", "box", command], cwd=REPOSITORY, check=True)
 
 
 def test_an_invalid_configuration_changes_nothing_and_names_field_and_rule(scene: Scene) -> None:
