@@ -286,6 +286,16 @@ def test_settings_set_back_before_the_point_of_no_return_undo_the_switch(cluster
     assert cluster.condition("Ready")["status"] == "True"
 
 
+def test_after_an_undone_switch_nodes_follow_what_the_platform_pulls_from(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/all")
+    cluster.edit({"mode": "Unmanaged"})
+    cluster.settle()
+    cluster.put_secret("deckhouse-registry", {**cluster.data("deckhouse-registry"), "address": "other.example.com"})
+    cluster.settle()
+    assert list(cluster.folders("worker-0")) == ["other.example.com"]
+    assert list(yaml.safe_load(cluster.text("registry-bashible-config", "config"))["hosts"]) == ["other.example.com"]
+
+
 def test_custom_registry_settings_on_a_node_are_a_guard_that_names_it(cluster: MemoryCluster) -> None:
     cluster.report(["worker-1"], customConfig=True)
     cluster.edit(direct())
@@ -348,6 +358,8 @@ def test_a_state_lost_in_unmanaged_is_made_anew_above_the_revisions_of_what_it_l
     cluster.settle()
     cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-state", "Background")
     cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-checks", "Background")
+    cluster.settle()
+    assert list(cluster.folders("worker-0")) == [HOST]  # nodes still pull by the folder that the lost switch left them
     for _ in range(2):
         switch_until(cluster, "")
     assert cluster.text("registry-state", "mode") == "Direct"

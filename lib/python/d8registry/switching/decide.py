@@ -46,7 +46,14 @@ def build_initial_state(observed: Observed, *, epoch: str, salt: str) -> State |
     if observed.platform is None or is_fixed(observed.platform):
         return None
     current = Generation(number=1, mode=Mode.UNMANAGED, endpoint=observed.platform)
-    return State(revision=0, current=current, epoch=epoch, salt=salt, requests=tuple(sorted(observed.requests.items())))
+    return State(
+        revision=0,
+        current=current,
+        owns_real_host=observed.manages_hosts,
+        epoch=epoch,
+        salt=salt,
+        requests=tuple(sorted(observed.requests.items())),
+    )
 
 
 def decide(state: State, observed: Observed, material: Material | None, now: datetime, *, settled: bool) -> Decision:
@@ -68,12 +75,12 @@ def decide(state: State, observed: Observed, material: Material | None, now: dat
 def _follow_platform(state: State, observed: Observed) -> State:
     """Take over what the platform pulls with, while it is the platform's to change."""
     seen = observed.platform
-    is_ours = state.switch is not None or state.owns_real_host or state.current.mode is not Mode.UNMANAGED
+    is_ours = state.switch is not None or state.current.mode is not Mode.UNMANAGED
     if is_ours or seen is None or is_fixed(seen) or seen == state.current.endpoint:
         return state
     number = state.generations + 1
     current = Generation(number=number, mode=Mode.UNMANAGED, endpoint=seen)
-    return replace(state, current=current, generations=number, refusal=None)
+    return replace(state, current=current, generations=number, refusal=None, counter=state.counter + 1)
 
 
 def _follow_requests(state: State, observed: Observed) -> State:

@@ -18,9 +18,10 @@ class Observed:
     """What is seen of the cluster and of the answers to our questions.
 
     `settings` is the registry section, or why it is invalid. `platform` is Secret deckhouse-registry as an endpoint,
-    None while it is missing; `platform_hash` what deckhouse-controller would name its content. `groups` are (NodeGroup,
-    CRI type). `requests` are the request annotations of ModuleConfig `registry`. `proxy_images` and
-    `deckhouse_images` are what masters need under the fixed base: digests, and suffixes such as `:v1`.
+    None while it is missing. `manages_hosts`: this module once wrote registry-bashible-config, so nodes pull by folders
+    of ours. `groups` are (NodeGroup, CRI type). `requests` are the request annotations of ModuleConfig `registry`.
+    `proxy_images` and `deckhouse_images` are what masters need under the fixed base: digests, and suffixes such as
+    `:v1`.
     """
 
     settings: Settings | InvalidSettings
@@ -28,11 +29,10 @@ class Observed:
     requests: Mapping[str, str] = field(default_factory=dict)
     bootstrapped: bool = True
     foreign_managers: tuple[str, ...] = ()
+    manages_hosts: bool = False
     nodes: tuple[Node, ...] = ()
     groups: tuple[tuple[str, str], ...] = ()
     platform: Endpoint | None = None
-    platform_hash: str = ""
-    docker_config: str = ""
     copies: tuple[SecretCopy, ...] = ()
     deckhouse_pods: tuple[DeckhousePod, ...] = ()
     proxy_pods: tuple[ProxyPod, ...] = ()
