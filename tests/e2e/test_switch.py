@@ -4,6 +4,7 @@
 One box for all of it; the tests run in the order of this file.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -33,8 +34,9 @@ pytestmark = [pytest.mark.box, pytest.mark.timeout(900)]
 ANSWER_SECONDS = 60.0
 WRONG_PASSWORD = "not-the-password-4711"
 LICENCE = "licence-4711-not-to-be-shown"
-# Written by the module to report and to ask; everything else must stay as it is.
-REPORTS = frozenset({"registry-state", "registry-checks"})
+# What the module remembers, asks and prepares for itself; nothing pulls with it. All else must stay as it is.
+OWN_NOTES = frozenset({"registry-state", "registry-checks", "registry-questions", "registry-pki"})
+PLAN = "registry-node-plan"
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +140,22 @@ def fetch_view(api: Api) -> SwitchView:
 
 
 def describe_cluster(api: Api) -> dict[str, str]:
-    """A hash of every Secret, of every workload's specification and of each node's registry folders."""
+    """A hash of every Secret, of what nodes are to have, of every workload, and of each node's registry folders."""
     found: dict[str, Any] = {}
     for secret in api.fetch_items("/api/v1/secrets"):
         meta = secret["metadata"]
-        if meta["name"] not in REPORTS:
+        if meta["name"] == PLAN:
+            found["what nodes are to have"] = read_wanted(secret)
+        elif meta["name"] not in OWN_NOTES:
             found[f"Secret {meta['namespace']}/{meta['name']}"] = secret.get("data")
     for kind in ("deployments", "daemonsets"):
         for item in api.fetch_items(f"/apis/apps/v1/{kind}"):
             found[f"{kind} {item['metadata']['namespace']}/{item['metadata']['name']}"] = item["spec"]
     found |= {f"registry.d of {node.name}": read_folders(node) for node in NODES}
     return {name: hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest() for name, what in found.items()}
+
+
+def read_wanted(secret: dict[str, Any]) -> list[Any]:
+    """Folders and proofs of every layout of the node plan; its token and interval change nothing on a node."""
+    plan = json.loads(base64.b64decode(secret["data"]["plan"]))
+    return [(layout["folders"], layout["proofs"]) for _, layout in sorted(plan["layouts"].items())]
