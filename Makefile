@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 SOURCES := lib/python/d8registry images/auth hooks box tests
+SHELL_FILES = $(shell git ls-files '*.sh' '*.sh.tpl' .ci/run images/proxy/run-nginx box/platform/bin)
 
 .PHONY: help deps build demo test test-full check lint types layers unit golden down
 
@@ -27,30 +28,30 @@ build: deps ## Build the box's programs and images into the cache (first time ab
 demo: build ## The main job: a real cluster switched from Unmanaged to Direct under load (KEEP=1 leaves it up)
 	@$(PY) -m box demo $(if $(KEEP),--keep)
 
-test: check build ## Everything provable: fast tests first, then the switch on a real cluster
+test: build check ## Everything provable: fast tests first, then the switch on a real cluster
 	@$(PY) -m pytest -m box tests
 
-test-full: test ## What takes longer than a CI run allows
+test-full: test demo ## Both of the README's commands, one after the other
 
-check: deps lint types layers unit ## What a developer runs before a commit, under two minutes
+check: lint types layers unit ## What a developer runs before a commit, under two minutes
 
-lint:
+lint: deps
 	@echo "== ruff, shellcheck"
 	@$(VENV)/bin/ruff check --quiet $(SOURCES)
 	@$(VENV)/bin/ruff format --quiet --check $(SOURCES)
-	@shellcheck --severity=style $$(git ls-files '*.sh' .ci/run)
+	@shellcheck --severity=style $(SHELL_FILES)
 
-types:
+types: deps
 	@echo "== mypy"
 	@$(VENV)/bin/mypy --no-error-summary $(SOURCES)
 
-layers:
+layers: deps
 	@echo "== import layers"
-	@PYTHONPATH=lib/python $(VENV)/bin/lint-imports > /tmp/layers.$$$$ 2>&1 || { cat /tmp/layers.$$$$; rm -f /tmp/layers.$$$$; exit 1; }; rm -f /tmp/layers.$$$$
+	@shown=$$(PYTHONPATH=lib/python:images/auth:. $(VENV)/bin/lint-imports --no-logo 2>&1) || { echo "$$shown"; exit 1; }
 
-unit:
+unit: deps
 	@echo "== fast tests"
-	@$(PY) -m pytest -q -m "not box" tests
+	@$(PY) -m pytest -q -n 2 -m "not box" tests
 
 golden: $(VENV)/.ready ## Write the golden files anew; read the difference before you commit it
 	@GOLDEN=write $(PY) -m pytest -q -m "not box" tests

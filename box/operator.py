@@ -22,8 +22,8 @@ DEBUG_SOCKET = FOLDER / "debug.sock"
 READY_PORT = 19650
 
 SHIPPED = (
-    ".helmignore", "Chart.yaml", "docs", "hooks", "lib", "module.yaml", "monitoring", "openapi", "oss.yaml",
-    "templates", "values.yaml",
+    ".helmignore", "Chart.yaml", "docs", "hooks", "lib", "module.yaml", "openapi", "oss.yaml",
+    "templates",
 )  # fmt: skip
 """Entries of the repository that make the module; the box runs a copy of them."""
 

@@ -8,20 +8,8 @@ from pathlib import Path
 
 from box.errors import BoxError
 from box.layout import DATA, cache_folder
+from box.machine import PROGRAMS
 
-# Program -> the Debian package that has it.
-PROGRAMS: Mapping[str, str] = {
-    "go": "golang (1.26 or newer)",
-    "apt-get": "apt",
-    "dpkg-deb": "dpkg",
-    "ip": "iproute2",
-    "jq": "jq",
-    "mount": "mount",
-    "nsenter": "util-linux",
-    "patch": "patch",
-    "setpriv": "util-linux",
-    "unshare": "util-linux",
-}
 NEEDED_GIB = 6
 
 
@@ -31,6 +19,7 @@ def list_lacks(
     """Name everything that is missing: root, programs with their packages, disk by folder."""
     lacks = [] if user == 0 else ["root: network namespaces and mounts are made; run it as root"]
     lacks += [f"program {name}: apt-get install {package}" for name, package in programs.items() if not find(name)]
+    lacks += [] if find("go") else ["program go: 1.26 or newer, from its makers"]
     lacks += [
         f"disk: {folder} has {free / 2**30:.1f} GiB free, {NEEDED_GIB} are needed"
         for folder, free in free_bytes.items()

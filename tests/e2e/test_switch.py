@@ -68,9 +68,9 @@ def test_an_invalid_configuration_changes_nothing_and_names_field_and_rule(scene
     assert_untouched(scene, view, before)
 
 
-def test_an_unknown_mode_section_changes_nothing(scene: Scene) -> None:
+def test_direct_without_its_section_changes_nothing(scene: Scene) -> None:
     before = describe_cluster(scene.api)
-    view = apply_and_await(scene, {"mode": "Direct"}, r"direct")
+    view = apply_and_await(scene, {"mode": "Direct"}, r"direct: is required with mode Direct")
     assert_untouched(scene, view, before)
 
 

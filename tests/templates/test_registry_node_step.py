@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from box.layout import cache_folder
-
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "templates/registry-node"
 
@@ -28,15 +26,6 @@ step
 step
 echo "the step returned"
 """
-
-
-@pytest.fixture(scope="module")
-def helm() -> str:
-    built = sorted(cache_folder().glob("helm-*/helm"))
-    found = os.environ.get("HELM_BIN_PATH") or shutil.which("helm") or (str(built[-1]) if built else "")
-    if not found:
-        pytest.skip("no helm: `python -m box build` makes one, or set HELM_BIN_PATH")
-    return found
 
 
 def render(helm: str, chart: Path, show_only: str) -> str:

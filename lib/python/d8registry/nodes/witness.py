@@ -7,9 +7,6 @@ from datetime import datetime
 
 from d8registry.model.cluster import FailureClass, Witness, WitnessResult
 
-ANNOTATION = "registry.deckhouse.io/node-report"
-STATE_LABEL = "registry.deckhouse.io/node-state"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
