@@ -19,7 +19,7 @@ from box.layout import Node
 
 STATE_PATH = "/api/v1/namespaces/d8-system/secrets/registry-state"
 NAMESPACES = ("d8-monitoring", "d8-operator-trivy")
-PERIOD_SECONDS = 2.2
+PERIOD_SECONDS = 2.5
 PULL_SECONDS = 60.0
 MOST_PULLS_A_NODE = 400
 AT_ONCE = 6
