@@ -13,7 +13,8 @@ from rich.console import Console
 
 from box.build import build_all
 from box.demo.prerequisites import check_machine
-from box.demo.session import open_scene, run_switch
+from box.demo.scene import open_scene
+from box.demo.session import run_switch
 from box.demo.show import render_cluster
 from box.demo.summary import Result, list_failures, render_figures, render_steps
 from box.down import take_down

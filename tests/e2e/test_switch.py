@@ -21,7 +21,8 @@ from box.demo.api import Api
 from box.demo.edit import Target, build_direct
 from box.demo.load import STATE_PATH
 from box.demo.node import read_folders
-from box.demo.session import Scene, apply_registry, open_scene, run_switch
+from box.demo.scene import Scene, open_scene
+from box.demo.session import apply_registry, run_switch
 from box.demo.summary import list_failures, render_figures, render_steps
 from box.demo.view import SwitchView, read_view
 from box.layout import NODES, PYTHON, REPOSITORY
