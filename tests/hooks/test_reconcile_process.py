@@ -46,7 +46,7 @@ def test_config_is_pure_json_that_the_runner_accepts_without_any_installed_packa
         [sys.executable, "-S", str(HOOK), "--config"], env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
     assert shown.stderr == ""
-    assert len(parse_hook_config(shown.stdout).kubernetes) == 10
+    assert len(parse_hook_config(shown.stdout).kubernetes) == 11
 
 
 def test_a_run_writes_kube_operations_as_json_lines_and_no_values_without_a_change(tmp_path: Path) -> None:

@@ -8,14 +8,17 @@ deckhouse, evidence: done, late, failing) x a crash between two writes x a resta
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
+from d8registry.adapters.certificates import issue_authority
 from d8registry.checker.outcome import Outcome
 
 from tests.support.memory_cluster import HOST, PASSWORD, PATH, MemoryCluster, direct
 
 FIXED = "registry.d8-system.svc:5001"
+CA = issue_authority(datetime(2026, 11, 23, tzinfo=UTC)).pem
 STEPS = [
     "CheckImages/all",
     "AddSource/canary",
@@ -186,11 +189,14 @@ def test_users_workloads_hold_until_they_are_accepted(cluster: MemoryCluster) ->
 
 
 def test_the_soak_keeps_the_old_source_for_its_time(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "StartProxy/all")
+    in_place = cluster.now
     switch_until(cluster, "PreferNew/all")
     cluster.run()
     assert cluster.condition("FinalContainerdConfigReady")["reason"] == "Soaking"
-    cluster.wait(59)
+    cluster.now = in_place + timedelta(seconds=59)
     cluster.settle()
+    assert cluster.step() == "PreferNew/all"
     cluster.wait(2)
     cluster.settle()
     assert cluster.step() == "FinaliseNodes/evidence"
@@ -398,3 +404,172 @@ def test_no_password_is_in_conditions_values_or_annotations(cluster: MemoryClust
         cluster.world()
         cluster.wait(5)
     raise AssertionError(f"{PATH} was not reached")
+
+
+# What a fresh pair of eyes found
+
+
+def test_a_tenants_secret_of_the_same_name_cannot_stop_a_switch(cluster: MemoryCluster) -> None:
+    cluster.put_secret("deckhouse-registry", {".dockerconfigjson": "x"}, namespace="shop")
+    found = cluster.kube.find("Secret", "deckhouse-registry", "shop")
+    assert found is not None
+    found["data"][".dockerconfigjson"] = "//79"  # bytes that are no text
+    cluster.kube.put(found)
+    switch_until(cluster, "StartProxy/all")
+
+
+def test_an_unreadable_copy_of_the_platform_is_one_that_has_not_followed(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "SwitchAddress/all")
+    cluster.take_over()
+    found = cluster.kube.find("Secret", "deckhouse-registry", "d8-monitoring")
+    assert found is not None
+    found["data"][".dockerconfigjson"] = "//79"
+    cluster.kube.put(found)
+    cluster.settle()
+    condition = cluster.condition("DeckhouseRegistrySwitchReady")
+    assert condition["reason"] == "WaitingForCopies"
+    assert "d8-monitoring" in condition["message"]
+
+
+def test_a_node_that_joins_before_the_address_is_switched_holds_it(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "StartProxy/all")
+    cluster.join("worker-9")
+    cluster.answer()
+    cluster.settle()
+    assert cluster.step() == "StartProxy/all"
+    assert "worker-9" in cluster.condition("InClusterProxyReady")["message"]
+    cluster.report(["worker-9"])
+    cluster.settle()
+    assert cluster.step() == "SwitchAddress/all"
+
+
+def test_a_failed_pod_of_the_proxy_that_was_replaced_does_not_count(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "StartProxy/all")
+    cluster.leave_failed_proxy_pod()
+    cluster.settle()
+    cluster.answer()
+    cluster.settle()
+    assert cluster.step() == "SwitchAddress/all"
+
+
+def test_a_master_that_is_away_needs_no_proxy_pod(cluster: MemoryCluster) -> None:
+    cluster.join("master-1", "master", away=True)
+    switch_until(cluster, "SwitchAddress/all")
+    assert cluster.values["internal"]["proxy"]["replicas"] == 1
+
+
+@pytest.mark.parametrize("key", ["ca.crt", "tls.key"])
+def test_a_broken_authority_is_a_condition_and_no_failed_hook(cluster: MemoryCluster, key: str) -> None:
+    switch_until(cluster, "")
+    switch_until(cluster, "")
+    cluster.put_secret("registry-pki", {**cluster.data("registry-pki"), key: ""})
+    kept = cluster.data("registry-incluster-proxy-tls")
+    cluster.settle()
+    assert cluster.condition("Ready")["status"] == "False"
+    assert key in cluster.condition("Ready")["message"]
+    assert cluster.data("registry-incluster-proxy-tls") == kept
+    assert cluster.values["internal"]["proxy"]["enabled"] is True
+
+
+def test_a_lost_authority_in_direct_keeps_the_proxy_and_is_not_made_anew(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "")
+    switch_until(cluster, "")
+    cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-pki", "Background")
+    cluster.values = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
+    cluster.settle()
+    assert "registry-pki" not in cluster.kube.names("Secret")
+    assert cluster.values["internal"]["proxy"] == {"enabled": True, "replicas": 1}
+    assert "registry-pki" in cluster.condition("Ready")["message"]
+
+
+def test_an_operator_restarted_on_another_day_restores_the_values_in_its_first_run(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "")
+    switch_until(cluster, "")
+    cluster.values = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
+    cluster.wait(48 * 3600)
+    cluster.run()
+    assert cluster.values["internal"]["proxy"] == {"enabled": True, "replicas": 1}
+
+
+def test_a_switch_undone_before_nodes_were_touched_still_follows_the_platform(cluster: MemoryCluster) -> None:
+    cluster.report(configPath=False)
+    switch_until_prepared(cluster)
+    cluster.edit({"mode": "Unmanaged"})
+    cluster.settle()
+    cluster.put_secret("deckhouse-registry", {**cluster.data("deckhouse-registry"), "address": "other.example.com"})
+    cluster.settle()
+    assert list(yaml.safe_load(cluster.text("registry-bashible-config", "config"))["hosts"]) == ["other.example.com"]
+
+
+def switch_until_prepared(cluster: MemoryCluster) -> None:
+    cluster.edit(direct())
+    cluster.settle()
+    cluster.answer()
+    cluster.settle()
+    assert cluster.step() == "PrepareNodes/all"
+
+
+def test_a_state_restored_from_a_backup_goes_on_above_what_is_there(cluster: MemoryCluster) -> None:
+    backup = cluster.kube.find("Secret", "registry-state")
+    assert backup is not None
+    switch_until(cluster, "AddSource/all")
+    cluster.edit({"mode": "Unmanaged"})
+    cluster.settle()
+    counter = cluster.plan().counter
+    cluster.kube.put(backup)
+    cluster.settle()
+    assert cluster.plan().counter > counter
+    for _ in range(2):
+        switch_until(cluster, "")
+    assert cluster.text("registry-state", "mode") == "Direct"
+
+
+def test_retry_reaches_the_nodes_too(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "AddSource/all")
+    before = cluster.plan().counter
+    cluster.report(result="failing", **{"class": "auth", "message": "401"})
+    cluster.settle()
+    cluster.annotate("retry", "1")
+    cluster.settle()
+    assert cluster.plan().counter > before
+
+
+def test_the_platforms_version_cannot_be_used_to_try_out_passwords(cluster: MemoryCluster) -> None:
+    """Two clusters with the same registry and password show different versions on their nodes."""
+    other = MemoryCluster()
+    other.settle()
+    other.report()
+    versions = []
+    for each in (cluster, other):
+        switch_until(each, "AddSource/all")
+        versions.append(yaml.safe_load(each.text("registry-bashible-config", "config"))["version"])
+    assert versions[0] != versions[1]
+
+
+def test_the_platform_may_move_while_a_switch_has_not_touched_it(cluster: MemoryCluster) -> None:
+    cluster.edit(direct())
+    cluster.settle()
+    cluster.put_secret("deckhouse-registry", {**cluster.data("deckhouse-registry"), "address": "other.example.com"})
+    for _ in range(40):
+        cluster.settle()
+        if cluster.step() == "AddSource/all":
+            break
+        cluster.world()
+        cluster.wait(5)
+    assert sorted(cluster.folders("worker-0")) == sorted(["other.example.com", FIXED])
+
+
+def test_unmanaged_with_the_registry_in_use_spelled_out_is_no_difference(cluster: MemoryCluster) -> None:
+    cluster.put_secret("deckhouse-registry", {**cluster.data("deckhouse-registry"), "ca": CA.strip()})
+    cluster.edit({"mode": "Unmanaged", "unmanaged": {**direct(ca=CA)["direct"]}})
+    cluster.settle()
+    assert cluster.condition("Ready")["status"] == "True"
+
+
+def test_a_proxy_left_behind_by_a_late_helm_run_is_removed_too(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "StartProxy/all")
+    cluster.edit({"mode": "Unmanaged"})
+    cluster.settle()
+    cluster.leave_proxy_deployment()
+    cluster.settle()
+    assert "registry-incluster-proxy" not in cluster.kube.names("Deployment")

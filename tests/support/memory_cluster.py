@@ -162,6 +162,28 @@ class MemoryCluster:
         found["spec"]["settings"] = {"registry": dict(section)} if section is not None else {}
         self.kube.put(found)
 
+    def join(self, name: str, group: str = "worker", *, away: bool = False) -> None:
+        """Let a node join that has reported nothing yet."""
+        node = _node(name, group)
+        if away:
+            node["metadata"]["annotations"] = {"registry.deckhouse.io/away": ""}
+        self.kube.put(node)
+
+    def leave_failed_proxy_pod(self) -> None:
+        """Leave the object of a pod that was evicted and has been replaced."""
+        pod = _pod("registry-incluster-proxy-gone", {"component": "registry-service", "type": "incluster-proxy"})
+        pod["status"] = {"phase": "Failed", "reason": "Evicted"}
+        self.kube.put(pod)
+
+    def leave_proxy_deployment(self) -> None:
+        """Let a Helm run that began earlier render the proxy's Deployment once more."""
+        labels = {"app": "registry-incluster-proxy"}
+        self._put("apps/v1", "Deployment", "registry-incluster-proxy", namespace="d8-system", spec={})
+        found = self.kube.find("Deployment", "registry-incluster-proxy")
+        assert found is not None
+        found["metadata"]["labels"] = labels
+        self.kube.put(found)
+
     def annotate(self, name: str, value: str) -> None:
         """Annotate ModuleConfig registry."""
         found = self.kube.find("ModuleConfig", "registry", "")
@@ -176,7 +198,8 @@ class MemoryCluster:
             node = self.kube.find("Node", name, "")
             assert node is not None
             report = {"schema": 1, "token": expected_token(plan, name), "result": "applied", "configPath": True}
-            node["metadata"]["annotations"] = {"registry.deckhouse.io/node-report": json.dumps({**report, **fields})}
+            annotations = node["metadata"].setdefault("annotations", {})
+            annotations["registry.deckhouse.io/node-report"] = json.dumps({**report, **fields})
             self.kube.put(node)
 
     def answer(self, *, outcome: Outcome = Outcome.OK, final: bool = False) -> None:

@@ -44,7 +44,7 @@ SWITCHES = st.builds(
     progressed=TIMES,
     progress=TEXT,
     canaries=st.lists(TEXT, max_size=3).map(tuple),
-    addressed=TIMES | st.none(),
+    in_place=TIMES | st.none(),
     keep_host_ca=st.booleans(),
 )
 STATES = st.builds(

@@ -10,46 +10,72 @@ from d8registry.adapters.idle import SWITCHING
 from d8registry.adapters.runtime import Outputs, Run
 from d8registry.errors import InvalidObject, StateUnreadable
 from d8registry.kube import platform, proxy
-from d8registry.kube.operations import Operation, apply_secret, read_highest_revision
+from d8registry.kube.operations import Operation, apply_secret, merge_secret, read_highest_revision
 from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
 from d8registry.model.state import State
 from d8registry.pki.material import NAME as PKI
 from d8registry.pki.material import Material, build_names, parse_material
-from d8registry.switching.decide import Decision, build_initial_state, decide
+from d8registry.switching.decide import Decision, build_initial_state, decide, resume_state
 from d8registry.switching.effects import build_material, build_operations, is_checked
 from d8registry.switching.observe import Inputs, observe
 from d8registry.switching.observed import Observed
+from d8registry.switching.plans import PLANS
 from d8registry.switching.realise import find_stage, realise
 from d8registry.switching.report import build_conditions, build_halted_conditions
 
 
 def reconcile(run: Run) -> Outputs:
-    """Carry the module one decision further; twice changes nothing."""
+    """Carry the module one decision further; twice changes nothing.
+
+    What cannot be read is said in the conditions and changes nothing: a failing run would hold the operator's queue.
+    """
     seen = {entry["metadata"]["name"]: entry for entry in run.snapshots.get("secrets", ())}
     try:
-        state = parse_state(seen.get(NAME))
-        observed = observe(
-            Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values), state
-        )
+        return _reconcile(run, seen)
     except InvalidObject as error:
         return _halt("InvalidObject", str(error), run, seen)
     except StateUnreadable as error:
         return _halt("StateUnreadable", str(error), run, seen)
+
+
+def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
+    state = parse_state(seen.get(NAME))
+    if state is not None and state.switch is not None and state.switch.plan not in PLANS:
+        raise StateUnreadable(f"Secret d8-system/{NAME}: this release has no plan {state.switch.plan}; {RECOVER}")
+    observed = observe(
+        Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values), state
+    )
+    written = read_highest_revision({name: entry for name, entry in seen.items() if name != NAME})
     if state is None:
         state = build_initial_state(observed, epoch=randomness.token_hex(4), salt=randomness.token_hex(16))
         if state is None:
             return _halt(*_explain_no_state(observed), run, seen)
-        initial = Decision(state=replace(state, revision=read_highest_revision(seen) + 1))
-        return Outputs(operations=_write_state(initial, run, observed, seen, expected=0))
+        initial = Decision(state=replace(state, revision=max(written, read_highest_revision(seen)) + 1))
+        return Outputs(
+            operations=_write_state(initial, run, observed, seen, expected=read_highest_revision(_only(seen)))
+        )
+    if written > state.revision:
+        resumed = Decision(state=resume_state(state, observed, written))
+        return Outputs(
+            operations=_write_state(resumed, run, observed, seen, expected=state.revision),
+            internal=_restore_switches(run, seen),
+        )
     return _go_on(state, observed, run, seen)
+
+
+def _only(seen: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry for name, entry in seen.items() if name == NAME}
 
 
 def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) -> Outputs:
     material = parse_material(platform.decode_secret(seen[PKI])) if PKI in seen else None
+    if material is None and proxy.CERTIFICATE in seen:
+        # What pulls trusts the authority that is lost; a new one would be distrusted by all of it at once.
+        raise InvalidObject(f"Secret d8-system/{PKI} is missing while the proxy serves; restore it from a backup")
     if material is None or find_stage(state).proxy:
         operations = _renew(state, material, observed, run, seen)
         if operations:
-            return Outputs(operations=operations)
+            return Outputs(operations=operations, internal=_restore_switches(run, seen))
     desired = realise(state, observed, material)
     operations = build_operations(state, desired, material, seen)
     internal = run.values.get("internal") or {}
@@ -103,16 +129,14 @@ def _write_state(
 
 def _halt(reason: str, message: str, run: Run, seen: Mapping[str, Any]) -> Outputs:
     """Change nothing but what is said, and keep Helm's switches as the objects show them to be."""
-    earlier = parse_conditions(seen.get(NAME))
-    conditions = build_halted_conditions(reason, message, run.now)
-    same = [(c.reason, c.message) for c in earlier] == [(c.reason, c.message) for c in conditions]
-    text = render_conditions(earlier if same else conditions)
-    internal = _restore_switches(run, seen)
-    if NAME not in seen:
-        return Outputs(operations=apply_secret(NAME, {"conditions": text}, None, 0), internal=internal)
-    data = {**platform.decode_secret(seen[NAME]), "conditions": text}
-    revision = int((seen[NAME]["metadata"].get("annotations") or {}).get("registry.deckhouse.io/revision", "0"))
-    return Outputs(operations=apply_secret(NAME, data, seen[NAME], revision, expected=revision), internal=internal)
+    conditions = build_halted_conditions(parse_conditions(seen.get(NAME)), reason, message, run.now)
+    data = {"conditions": render_conditions(conditions)}
+    operations = (
+        merge_secret(NAME, data, seen[NAME], read_highest_revision(_only(seen)))
+        if NAME in seen
+        else apply_secret(NAME, data, None, 0)
+    )
+    return Outputs(operations=operations, internal=_restore_switches(run, seen))
 
 
 def _restore_switches(run: Run, seen: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from d8registry.model.settings import Mode
 NAME = "registry-bashible-config"
 
 
-def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]]) -> str:
+def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]], salt: str) -> str:
     """Build the YAML text of key `config`; `hosts` maps a folder's host to its sources in order.
 
-    `version` names the content, so that equal content is one version.
+    `version` names the content, so that equal content is one version; salted, because the platform shows it in an
+    annotation of every Node and the content holds passwords.
     """
     body: dict[str, Any] = {
         "mode": mode.value,
@@ -25,7 +26,7 @@ def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]]) 
             host: {"mirrors": [_build_mirror(source) for source in sources]} for host, sources in sorted(hosts.items())
         },
     }
-    version = hashlib.sha256(dump_yaml(body, sort_keys=True).encode()).hexdigest()[:16]
+    version = hashlib.sha256((salt + dump_yaml(body, sort_keys=True)).encode()).hexdigest()[:16]
     return dump_yaml({**body, "version": version}, sort_keys=True)
 
 

@@ -24,11 +24,13 @@ NODE_FILTER = (
     'ready: ([.status.conditions[]? | select(.type == "Ready")] | first | {status, since: .lastTransitionTime})}'
 )
 POD_FILTER = (
-    "{name: .metadata.name, ip: .status.podIP, deleted: (.metadata.deletionTimestamp != null), "
+    "{name: .metadata.name, ip: .status.podIP, phase: .status.phase, deleted: (.metadata.deletionTimestamp != null), "
     f'checksum: .metadata.annotations["{CHECKSUM}"], '
     "images: [.spec.containers[]?, .spec.initContainers[]? | .image], "
     'ready: ([.status.conditions[]? | select(.type == "Ready")] | first | .status)}'
 )
+# A pod that was evicted, or shut down with its node, stays as an object for days.
+_ENDED = ("Failed", "Succeeded")
 GROUP_FILTER = "{name: .metadata.name, cri: .spec.cri.type}"
 
 
@@ -70,16 +72,17 @@ def read_deckhouse_pods(entries: Iterable[Mapping[str, Any]]) -> tuple[Deckhouse
             ready=entry.get("ready") == "True" and not entry.get("deleted"),
         )
         for entry in entries
+        if entry.get("phase") not in _ENDED
     )
     return tuple(sorted(pods, key=lambda pod: pod.name))
 
 
 def read_proxy_pods(entries: Iterable[Mapping[str, Any]]) -> tuple[ProxyPod, ...]:
-    """Read the proxy's pods that are not on their way out (results of POD_FILTER), sorted by name."""
+    """Read the proxy's pods that are neither on their way out nor over (results of POD_FILTER), sorted by name."""
     pods = (
         ProxyPod(name=entry["name"], ip=entry.get("ip") or "", ready=entry.get("ready") == "True")
         for entry in entries
-        if not entry.get("deleted")
+        if not entry.get("deleted") and entry.get("phase") not in _ENDED
     )
     return tuple(sorted(pods, key=lambda pod: pod.name))
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from d8registry.errors import InvalidObject
-from d8registry.model.endpoint import FIXED_HOST, FIXED_PATH, Base, Credentials, Endpoint, Scheme
+from d8registry.model.endpoint import FIXED_HOST, FIXED_PATH, Base, Credentials, Endpoint, Scheme, normalise_ca
 from d8registry.model.secret import Secret
 
 NAME = "deckhouse-registry"
@@ -39,7 +39,7 @@ def read_endpoint(seen: Mapping[str, Any]) -> Endpoint:
         host=data["address"],
         path=data.get("path", "").rstrip("/"),
         scheme=Scheme(data["scheme"]),
-        ca=data.get("ca", ""),
+        ca=normalise_ca(data.get("ca", "")),
         credentials=_find_credentials(data.get(DOCKER_CONFIG, ""), data["address"]),
     )
 
@@ -97,12 +97,14 @@ def _build_entry(credentials: Credentials) -> dict[str, str]:
 def _find_credentials(docker_config: str, host: str) -> Credentials:
     try:
         auths = (json.loads(docker_config or "{}").get("auths") or {}).items()
+        entry: Mapping[str, str] = next((one for key, one in auths if _read_host(key) == host), {})
+        user, password = entry.get("username", ""), entry.get("password", "")
+        if not user and entry.get("auth"):
+            user, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
     except (ValueError, AttributeError) as error:
         raise InvalidObject(f"Secret d8-system/{NAME}: key {DOCKER_CONFIG} is not a docker configuration") from error
-    entry: Mapping[str, str] = next(
-        (entry for key, entry in auths if key.removeprefix("https://").partition("/")[0] == host), {}
-    )
-    user, password = entry.get("username", ""), entry.get("password", "")
-    if not user and entry.get("auth"):
-        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
     return Credentials(username=user, password=Secret(password))
+
+
+def _read_host(key: str) -> str:
+    return key.removeprefix("https://").partition("/")[0]

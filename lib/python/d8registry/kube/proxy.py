@@ -15,6 +15,7 @@ RENDERED = (
     ("policy/v1", "PodDisruptionBudget", "registry-incluster-proxy"),
     ("v1", "ServiceAccount", "registry-incluster-proxy"),
 )
+AUTOSCALER = ("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", "registry-incluster-proxy")
 
 
 def build_upstream(endpoint: Endpoint, generation: int) -> str:

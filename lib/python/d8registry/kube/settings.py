@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from d8registry.errors import InvalidSettings
-from d8registry.model.endpoint import Credentials, Endpoint, Scheme
+from d8registry.model.endpoint import Credentials, Endpoint, Scheme, normalise_ca
 from d8registry.model.secret import Secret
 from d8registry.model.settings import CheckMode, Mode, ModuleSettings, OnFailure, Settings
 
@@ -95,7 +95,7 @@ def _parse_body(
         host=host,
         path=f"/{path}",
         scheme=Scheme(scheme.lower()),
-        ca=texts["ca"].strip() + "\n" if texts["ca"].strip() else "",
+        ca=normalise_ca(texts["ca"]),
         credentials=Credentials(username=user, password=Secret(password)),
     )
     return endpoint, check_mode

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from d8registry.errors import StateUnreadable
+from d8registry.errors import InvalidObject, StateUnreadable
 from d8registry.kube.operations import REVISION
 from d8registry.kube.platform import decode_secret
 from d8registry.kube.yamltext import dump_yaml, load_yaml
@@ -17,8 +17,8 @@ from d8registry.model.state import SCHEMA, Generation, Phase, Refusal, State, St
 
 NAME = "registry-state"
 RECOVER = (
-    "restore the Secret from a backup (kubectl -n d8-system apply -f FILE); until then nothing is changed, and pulls "
-    "go on with what the nodes and the proxy have"
+    "restore the Secret from a backup (kubectl -n d8-system replace --force -f FILE); until then nothing is changed, "
+    "and pulls go on with what the nodes and the proxy have"
 )
 
 
@@ -29,7 +29,10 @@ def parse_state(seen: Mapping[str, Any] | None) -> State | None:
     """
     from yaml import YAMLError
 
-    text = decode_secret(seen).get("state") if seen else None
+    try:
+        text = decode_secret(seen).get("state") if seen else None
+    except InvalidObject as error:
+        raise StateUnreadable(f"{error}; {RECOVER}") from error
     if seen is None or text is None:
         return None
     try:
@@ -37,7 +40,7 @@ def parse_state(seen: Mapping[str, Any] | None) -> State | None:
         if body["schema"] > SCHEMA:
             raise StateUnreadable(f"Secret d8-system/{NAME} was written by a newer release (schema {body['schema']})")
         return _parse_body(body, int(seen["metadata"]["annotations"][REVISION]))
-    except (YAMLError, KeyError, TypeError, ValueError) as error:
+    except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateUnreadable(f"Secret d8-system/{NAME}: key state cannot be read; {RECOVER}") from error
 
 
@@ -78,7 +81,7 @@ def parse_conditions(seen: Mapping[str, Any] | None) -> tuple[Condition, ...]:
             )
             for entry in entries or []
         )
-    except (YAMLError, KeyError, TypeError, ValueError):
+    except (YAMLError, KeyError, TypeError, ValueError, InvalidObject):
         return ()
 
 
@@ -126,7 +129,7 @@ def _parse_switch(body: Mapping[str, Any]) -> Switch:
         progressed=_parse_time(body["progressed"]),
         progress=body["progress"],
         canaries=tuple(body["canaries"]),
-        addressed=_parse_time(body["addressed"]) if body["addressed"] else None,
+        in_place=_parse_time(body["inPlace"]) if body["inPlace"] else None,
         keep_host_ca=body["keepHostCA"],
     )
 
@@ -142,7 +145,7 @@ def _render_switch(switch: Switch) -> dict[str, Any]:
         "progressed": _render_time(switch.progressed),
         "progress": switch.progress,
         "canaries": list(switch.canaries),
-        "addressed": _render_time(switch.addressed) if switch.addressed else None,
+        "inPlace": _render_time(switch.in_place) if switch.in_place else None,
         "keepHostCA": switch.keep_host_ca,
     }
 

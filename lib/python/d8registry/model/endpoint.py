@@ -89,6 +89,12 @@ class Endpoint:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def normalise_ca(text: str) -> str:
+    """Write PEM one way, whatever blanks and line ends it came with; empty stays empty."""
+    lines = text.replace("\r\n", "\n").strip()
+    return f"{lines}\n" if lines else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """An endpoint that answers a base on a node; `rewrite` when the paths differ."""

@@ -53,8 +53,8 @@ class Switch:
     """A plan being carried out.
 
     `plan` is the plan's name and version; `since` when the step began (its deadline counts from `progressed`);
-    `canaries` the nodes that go first in the present phase; `addressed` when SwitchAddress was first applied (the soak
-    counts from it).
+    `canaries` the nodes that go first in the present phase; `in_place` when the last node had the new source live (the
+    soak counts from it).
     """
 
     plan: str
@@ -66,7 +66,7 @@ class Switch:
     progressed: datetime
     progress: str = ""
     canaries: tuple[str, ...] = ()
-    addressed: datetime | None = None
+    in_place: datetime | None = None
     keep_host_ca: bool = False
 
 

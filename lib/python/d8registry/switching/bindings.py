@@ -91,6 +91,7 @@ def _build_bindings() -> list[dict[str, JSON]]:
             labels={"component": "registry-service", "type": "incluster-proxy"},
             in_system=True,
         ),
+        _bind("proxy", "apps/v1", "Deployment", "{name: .metadata.name}", ["registry-incluster-proxy"], in_system=True),
         _bind(
             "deckhouse",
             "apps/v1",

@@ -72,9 +72,10 @@ def _confirm_added(moment: Moment) -> Outcome:
 
 
 def _confirm_proxy(moment: Moment) -> Outcome:
-    images = _confirm_images(moment)
-    if isinstance(images, Waiting):
-        return images
+    # The last look before the address is switched: at the images, and at nodes that joined or came back meanwhile.
+    for earlier in (_confirm_images(moment), _confirm_added(moment)):
+        if isinstance(earlier, Waiting):
+            return earlier
     pods, wanted = moment.observed.proxy_pods, moment.desired.internal["proxy"]["replicas"]
     ready = sum(pod.ready for pod in pods)
     if ready < wanted or len(pods) != wanted:
@@ -95,22 +96,22 @@ def _confirm_address(moment: Moment) -> Outcome:
     wanted = moment.desired.platform
     if wanted is None:
         return Waiting(reason="WaitingForCertificate", message="the module's certificate is being issued")
-    return _confirm_takeover(moment.observed, wanted)
+    return _confirm_takeover(moment.observed, wanted, are_copies_accepted="finalise" in _new_requests(moment))
 
 
-def _confirm_takeover(observed: Observed, wanted: Mapping[str, str]) -> Outcome:
+def _confirm_takeover(observed: Observed, wanted: Mapping[str, str], *, are_copies_accepted: bool) -> Outcome:
     checksum = hash_content(wanted)
     current = [pod for pod in observed.deckhouse_pods if pod.checksum == checksum]
     if not any(pod.ready for pod in current):
         names = ", ".join(pod.name for pod in current or observed.deckhouse_pods) or "none yet"
         message = f"deckhouse takes Secret d8-system/deckhouse-registry over (pods of Deployment deckhouse: {names})"
         return Waiting(reason="WaitingForDeckhouse", message=message, progress=f"{len(current)} pods with it")
-    copies = [copy for copy in observed.copies if copy.namespace.startswith("d8-")]
+    copies = observed.copies
     behind = [copy.namespace for copy in copies if copy.docker_config.value != wanted[DOCKER_CONFIG]]
-    if behind:
+    if behind and not are_copies_accepted:
         done = len(copies) - len(behind)
         message = f"{done} of {len(copies)} copies of the pull secret have followed; waiting for deckhouse to render "
-        message += f"Secret deckhouse-registry in {name_some(behind)}"
+        message += f"Secret deckhouse-registry in {name_some(behind)}. If a disabled module left one behind, delete it"
         return Waiting(reason="WaitingForCopies", message=message, progress=f"{done}/{len(copies)}")
     return Done(message="deckhouse-controller runs with the new address, and every d8-* namespace has its pull secret")
 
@@ -122,7 +123,7 @@ def _confirm_soak(moment: Moment) -> Outcome:
     not_ready = [pod.name for pod in moment.observed.proxy_pods if not pod.ready]
     if not_ready:
         return Waiting(reason="WaitingForProxy", message=f"proxy pod {name_some(not_ready)} is not Ready")
-    begun = moment.switch.addressed or moment.switch.since
+    begun = moment.switch.in_place or moment.switch.since
     until = begun + timedelta(seconds=moment.observed.module_settings.soak)
     if moment.now < until:
         message = f"the new address is in use; soaking until {until:%H:%M:%S} UTC before the old source may go"

@@ -50,10 +50,17 @@ def build_initial_state(observed: Observed, *, epoch: str, salt: str) -> State |
         revision=0,
         current=current,
         owns_real_host=observed.manages_hosts,
+        counter=observed.highest_counter + 1,
         epoch=epoch,
         salt=salt,
         requests=tuple(sorted(observed.requests.items())),
     )
+
+
+def resume_state(state: State, observed: Observed, highest_revision: int) -> State:
+    """Bring a state from a backup above everything that was written after it: revisions, and the nodes' counter."""
+    counter = max(state.counter, observed.highest_counter) + 1
+    return replace(state, revision=highest_revision + 1, counter=counter)
 
 
 def decide(state: State, observed: Observed, material: Material | None, now: datetime, *, settled: bool) -> Decision:
@@ -73,14 +80,17 @@ def decide(state: State, observed: Observed, material: Material | None, now: dat
 
 
 def _follow_platform(state: State, observed: Observed) -> State:
-    """Take over what the platform pulls with, while it is the platform's to change."""
+    """Take over what the platform pulls with, while it is the platform's to change; a switch then starts anew."""
     seen = observed.platform
-    is_ours = state.switch is not None or state.current.mode is not Mode.UNMANAGED
-    if is_ours or seen is None or is_fixed(seen) or seen == state.current.endpoint:
+    switch = state.switch
+    is_too_late = switch is not None and not PLANS[switch.plan].is_before_no_return(switch.step)
+    if is_too_late or state.current.mode is not Mode.UNMANAGED:
+        return state
+    if seen is None or is_fixed(seen) or seen == state.current.endpoint:
         return state
     number = state.generations + 1
     current = Generation(number=number, mode=Mode.UNMANAGED, endpoint=seen)
-    return replace(state, current=current, generations=number, refusal=None, counter=state.counter + 1)
+    return replace(state, current=current, switch=None, generations=number, refusal=None, counter=state.counter + 1)
 
 
 def _follow_requests(state: State, observed: Observed) -> State:
@@ -89,7 +99,9 @@ def _follow_requests(state: State, observed: Observed) -> State:
     new = {name: value for name, value in observed.requests.items() if handled.get(name) != value}
     switch = state.switch
     if "retry" in new:
-        state = replace(state, refusal=None, requests=_note(state, "retry", new["retry"]))
+        # Another token: a node that was refused does not ask again with the same one.
+        counter = state.counter + (1 if switch is not None else 0)
+        state = replace(state, refusal=None, counter=counter, requests=_note(state, "retry", new["retry"]))
     if "abort" in new:
         state = replace(state, requests=_note(state, "abort", new["abort"]))
         if switch is not None and PLANS[switch.plan].is_before_no_return(switch.step):
@@ -178,7 +190,7 @@ def _advance(state: State, observed: Observed, now: datetime) -> tuple[State, Co
     following = plan.stages[index + 1]
     entered = replace(
         _enter(following, plan, switch.candidate, switch.started, now),
-        addressed=now if following.step is Step.SWITCH_ADDRESS else switch.addressed,
+        in_place=now if (stage.step, stage.phase) == (Step.ADD_SOURCE, Phase.ALL) else switch.in_place,
         keep_host_ca=switch.keep_host_ca,
     )
     if following.canaries is not None:

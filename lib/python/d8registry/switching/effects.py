@@ -49,7 +49,7 @@ def _build(state: State, desired: Desired, material: Material | None, seen: Mapp
         if data is not None:
             yield from apply_secret(name, data, seen.get(name), revision)
     if not find_stage(state).proxy:
-        yield from _remove_proxy(seen)
+        yield from _remove_proxy(desired, seen)
     original = seen.get(platform.NAME)
     if desired.platform is not None and original is not None:
         yield from merge_secret(platform.NAME, desired.platform, original, revision)
@@ -66,15 +66,13 @@ def _build_proxy(desired: Desired, material: Material | None) -> dict[str, dict[
     }
 
 
-def _remove_proxy(seen: Mapping[str, Any]) -> Iterable[Operation]:
+def _remove_proxy(desired: Desired, seen: Mapping[str, Any]) -> Iterable[Operation]:
     """Remove what a stage without a proxy must not leave; Helm keeps rendered objects on purpose."""
-    secrets = [name for name in (proxy.UPSTREAM, proxy.USERS, proxy.CERTIFICATE) if name in seen]
-    if not secrets:
-        return
-    for version, kind, name in proxy.RENDERED:
+    for version, kind, name in desired.removals:
         yield delete_object(kind, name, version)
-    for name in secrets:
-        yield delete_object("Secret", name)
+    for name in (proxy.UPSTREAM, proxy.USERS, proxy.CERTIFICATE):
+        if name in seen:
+            yield delete_object("Secret", name)
 
 
 def build_material(

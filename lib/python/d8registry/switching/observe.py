@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put together what one run sees from the results of the reconcile hook's bindings."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from d8registry.checker.images import PlatformModule, required_images
 from d8registry.checker.result import parse_results
-from d8registry.errors import InvalidSettings
+from d8registry.errors import InvalidObject, InvalidSettings
 from d8registry.evidence.answer import parse_evidence
 from d8registry.kube import bashible, cluster, platform, settings
 from d8registry.kube.operations import REVISION
-from d8registry.model.cluster import FailureClass, SecretCopy, Witness, WitnessResult
+from d8registry.model.cluster import FailureClass, Node, SecretCopy, Witness, WitnessResult
 from d8registry.model.endpoint import FIXED_BASE, Base
 from d8registry.model.secret import Secret
 from d8registry.model.settings import CheckMode, Settings
 from d8registry.model.state import State
+from d8registry.nodes.wire import parse_plan
 from d8registry.nodes.witness import Unreadable, parse_witness
 from d8registry.pki.bundle import is_certificate_bundle
 from d8registry.switching.observed import Observed
@@ -45,6 +47,7 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
     images: dict[str, str] = {name: image for found in snapshots.get("deckhouse", ()) for name, image in found.items()}
     digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
     check_mode = wanted.check_mode if isinstance(wanted, Settings) else CheckMode.DEFAULT
+    nodes = cluster.read_nodes(snapshots.get("nodes", ()), _read_witness)
     bases = [FIXED_BASE, *([endpoint.base] if endpoint else [])]
     return Observed(
         settings=wanted,
@@ -53,9 +56,12 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
         bootstrapped=inputs.global_values.get("clusterIsBootstrapped") is True,
         foreign_managers=_find_foreign_managers(secrets),
         manages_hosts=bashible.NAME in secrets and not _find_foreign_managers(secrets),
-        nodes=cluster.read_nodes(snapshots.get("nodes", ()), _read_witness),
+        nodes=nodes,
         groups=cluster.read_groups(snapshots.get("groups", ())),
         platform=endpoint,
+        is_proxy_rendered=bool(snapshots.get("proxy")),
+        has_autoscaler="vertical-pod-autoscaler" in (inputs.global_values.get("enabledModules") or ()),
+        highest_counter=_find_highest_counter(secrets, nodes),
         copies=_read_copies(snapshots.get("copies", ())),
         deckhouse_pods=cluster.read_deckhouse_pods(snapshots.get("deckhouse_pods", ())),
         proxy_pods=cluster.read_proxy_pods(snapshots.get("proxy_pods", ())),
@@ -110,15 +116,29 @@ def _read_witness(text: str) -> Witness | None:
 
 
 def _read_copies(entries: Sequence[JSON]) -> tuple[SecretCopy, ...]:
+    """Read the platform's copies; what users keep under that name is theirs and may hold anything."""
     copies = (
-        SecretCopy(
-            namespace=entry["namespace"],
-            docker_config=Secret(platform.decode_secret({"data": {"config": entry.get("config") or ""}})["config"]),
-        )
+        SecretCopy(namespace=entry["namespace"], docker_config=Secret(_decode_copy(entry)))
         for entry in entries
-        if entry["namespace"] != "d8-system"
+        if entry["namespace"].startswith("d8-") and entry["namespace"] != "d8-system"
     )
     return tuple(sorted(copies, key=lambda copy: copy.namespace))
+
+
+def _decode_copy(entry: JSON) -> str:
+    try:
+        return platform.decode_secret({"data": {"config": entry.get("config") or ""}})["config"]
+    except InvalidObject:
+        return ""  # not what the original holds, so it is one that has not followed
+
+
+def _find_highest_counter(secrets: Mapping[str, JSON], nodes: Sequence[Node]) -> int:
+    tokens = [node.witness.token for node in nodes if node.witness is not None]
+    counters = [int(token.partition(".")[0]) for token in tokens if token.partition(".")[0].isdigit()]
+    text = _get_text(secrets, "registry-node-plan", "plan")
+    with contextlib.suppress(InvalidObject):  # an unreadable plan is about to be written anew
+        counters += [parse_plan(text).counter] if text else []
+    return max(counters, default=0)
 
 
 def _find_foreign_managers(secrets: Mapping[str, JSON]) -> tuple[str, ...]:

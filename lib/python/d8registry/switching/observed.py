@@ -20,6 +20,8 @@ class Observed:
     `settings` is the registry section, or why it is invalid. `platform` is Secret deckhouse-registry as an endpoint,
     None while it is missing. `manages_hosts`: this module once wrote registry-bashible-config, so nodes pull by folders
     of ours. `groups` are (NodeGroup, CRI type). `requests` are the request annotations of ModuleConfig `registry`.
+    `is_proxy_rendered`: the proxy's Deployment is there; `has_autoscaler`: the cluster has VerticalPodAutoscalers.
+    `highest_counter` is the highest that the node plan or any node's report names.
     `proxy_images` and `deckhouse_images` are what masters need under the fixed base: digests, and suffixes such as
     `:v1`.
     """
@@ -30,6 +32,9 @@ class Observed:
     bootstrapped: bool = True
     foreign_managers: tuple[str, ...] = ()
     manages_hosts: bool = False
+    is_proxy_rendered: bool = False
+    has_autoscaler: bool = False
+    highest_counter: int = 0
     nodes: tuple[Node, ...] = ()
     groups: tuple[tuple[str, str], ...] = ()
     platform: Endpoint | None = None

@@ -23,7 +23,8 @@ class Desired:
     """What is to exist. None: leave it as it is.
 
     `bashible`, `platform`, `upstream`, `users`: the text or data of the Secrets of that name; `internal` the values
-    that Helm renders from; `questions` what the other hooks are to find out.
+    that Helm renders from; `removals` (apiVersion, kind, name)
+    of what Helm rendered and keeps, and must go; `questions` what the other hooks are to find out.
     """
 
     node_plan: NodePlan
@@ -33,6 +34,7 @@ class Desired:
     users: str | None
     users_generation: str
     internal: Mapping[str, Any]
+    removals: tuple[tuple[str, str, str], ...]
     images_question: ImagesQuestion | None
     proxy_question: ProxyQuestion | None
     evidence_question: EvidenceQuestion | None
@@ -60,21 +62,22 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
             deckhouse_images=observed.deckhouse_images,
             proxy_images=observed.proxy_images,
         ),
-        bashible=_build_bashible(state, stage),
+        bashible=_build_bashible(state, stage, observed),
         platform=_build_platform(state, stage, material),
         upstream=proxy.build_upstream(upstream.endpoint, upstream.number) if is_proxied else None,
         users=proxy.build_users(users, users_generation) if is_proxied else None,
         users_generation=users_generation,
         internal={"proxy": _build_proxy_values(observed, is_enabled=is_proxied)},
+        removals=_list_removals(stage, observed),
         images_question=_ask_images(state, observed),
         proxy_question=_ask_proxy(state, observed, material, users, users_generation),
         evidence_question=_ask_evidence(state, observed),
     )
 
 
-def _build_bashible(state: State, stage: Stage) -> str | None:
+def _build_bashible(state: State, stage: Stage, observed: Observed) -> str | None:
     sources = stage.bashible
-    if sources is None and state.owns_real_host:
+    if sources is None and (state.owns_real_host or observed.manages_hosts):
         sources = Sources.OLD
     if sources is None:
         return None
@@ -82,8 +85,8 @@ def _build_bashible(state: State, stage: Stage) -> str | None:
     direct = state.switch.candidate if state.switch else state.current
     hosts = build_hosts(state, sources)
     if FIXED_HOST in hosts and direct.mode is Mode.DIRECT:
-        return bashible.build_config(Mode.DIRECT, FIXED_BASE, hosts)
-    return bashible.build_config(state.current.mode, state.current.endpoint.base, hosts)
+        return bashible.build_config(Mode.DIRECT, FIXED_BASE, hosts, state.salt)
+    return bashible.build_config(state.current.mode, state.current.endpoint.base, hosts, state.salt)
 
 
 def _build_platform(state: State, stage: Stage, material: Material | None) -> dict[str, str] | None:
@@ -104,8 +107,15 @@ def _collect_users(state: State, stage: Stage) -> tuple[tuple[Credentials, ...],
     return (old.endpoint.credentials, new.endpoint.credentials), f"{old.number}-{new.number}"
 
 
+def _list_removals(stage: Stage, observed: Observed) -> tuple[tuple[str, str, str], ...]:
+    """List what Helm keeps on purpose; while the Deployment is there, a late Helm run may have rendered all of it."""
+    if stage.proxy or not observed.is_proxy_rendered:
+        return ()
+    return (*proxy.RENDERED, *([proxy.AUTOSCALER] if observed.has_autoscaler else []))
+
+
 def _build_proxy_values(observed: Observed, *, is_enabled: bool) -> dict[str, Any]:
-    masters = sum(node.is_master for node in observed.nodes)
+    masters = sum(node.is_master and not node.away for node in observed.nodes)
     return {"enabled": is_enabled, "replicas": max(masters, 1) if is_enabled else 0}
 
 

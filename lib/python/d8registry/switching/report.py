@@ -45,10 +45,15 @@ def build_conditions(
     )
 
 
-def build_halted_conditions(reason: str, message: str, now: datetime) -> tuple[Condition, ...]:
-    """Build what is said while the state is missing or unreadable and nothing may be changed."""
+def build_halted_conditions(
+    earlier: Sequence[Condition], reason: str, message: str, now: datetime
+) -> tuple[Condition, ...]:
+    """Build what is said while something is missing or unreadable and nothing may be changed; the rest stays said."""
+    for condition in earlier:
+        if (condition.type, condition.reason, condition.message) == (ConditionType.READY, reason, message):
+            return tuple(earlier)
     ready = Condition(type=ConditionType.READY, status=_FALSE, reason=reason, message=message, since=now, generation=0)
-    return (ready,)
+    return (*(condition for condition in earlier if condition.type is not ConditionType.READY), ready)
 
 
 def _describe_steps(decision: Decision, known: Mapping[ConditionType, Condition]) -> dict[ConditionType, _Words]:
