@@ -5,7 +5,7 @@ Description=Rounds of registry-node (the interval comes with the node plan: see 
 [Timer]
 OnBootSec=5s
 OnUnitInactiveSec=20s
-RandomizedDelaySec=4s
+RandomizedDelaySec=2s
 AccuracySec=250ms
 
 [Install]
