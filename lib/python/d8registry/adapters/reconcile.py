@@ -15,8 +15,10 @@ from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, 
 from d8registry.model.state import State
 from d8registry.pki.material import NAME as PKI
 from d8registry.pki.material import Material, build_names, parse_material
-from d8registry.switching.decide import Decision, build_initial_state, decide, resume_state
+from d8registry.switching.decide import decide
+from d8registry.switching.decision import Decision
 from d8registry.switching.effects import build_material, build_operations, is_checked
+from d8registry.switching.initial import build_initial_state, resume_state
 from d8registry.switching.observe import Inputs, observe
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import PLANS

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from d8registry.model.condition import Condition, ConditionStatus, ConditionType
 from d8registry.model.settings import Mode, ModuleSettings, OnFailure
 from d8registry.model.state import State, Switch
-from d8registry.switching.decide import Decision
+from d8registry.switching.decision import Decision
 from d8registry.switching.outcome import Waiting
 from d8registry.switching.plans import PLANS, TRANSITIONS, Plan
 
