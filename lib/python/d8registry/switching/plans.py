@@ -8,6 +8,7 @@ left half-written is completed by the next run of the same stage.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from d8registry.model.condition import ConditionType
 from d8registry.model.settings import Mode
@@ -71,6 +72,9 @@ class Plan:
 
 _OLD, _BOTH, _NEW = Sources.OLD, Sources.BOTH, Sources.NEW
 
+# From SwitchAddress on both sources stand, the proxy serves, and both bases work.
+_serving = partial(Stage, nodes=_BOTH, bashible=_BOTH, proxy=True, address=Address.BOTH)
+
 UNMANAGED_TO_DIRECT = Plan(
     name="unmanaged-to-direct/1",
     no_return=Step.SWITCH_ADDRESS,
@@ -87,47 +91,11 @@ UNMANAGED_TO_DIRECT = Plan(
         ),
         Stage(step=Step.ADD_SOURCE, condition=ConditionType.TRANSITION, nodes=_BOTH, bashible=_OLD),
         Stage(step=Step.START_PROXY, condition=ConditionType.PROXY, nodes=_BOTH, bashible=_BOTH, proxy=True),
-        Stage(
-            step=Step.SWITCH_ADDRESS,
-            condition=ConditionType.ADDRESS,
-            nodes=_BOTH,
-            bashible=_BOTH,
-            proxy=True,
-            address=Address.BOTH,
-        ),
-        Stage(
-            step=Step.PREFER_NEW,
-            condition=ConditionType.FINAL,
-            nodes=_BOTH,
-            bashible=_BOTH,
-            proxy=True,
-            address=Address.BOTH,
-        ),
-        Stage(
-            step=Step.FINALISE_NODES,
-            phase=Phase.EVIDENCE,
-            condition=ConditionType.FINAL,
-            nodes=_BOTH,
-            bashible=_BOTH,
-            proxy=True,
-            address=Address.BOTH,
-        ),
-        Stage(
-            step=Step.FINALISE_NODES,
-            condition=ConditionType.FINAL,
-            nodes=_NEW,
-            bashible=_NEW,
-            proxy=True,
-            address=Address.BOTH,
-        ),
-        Stage(
-            step=Step.CLEAN_UP,
-            condition=ConditionType.CLEANUP,
-            nodes=_NEW,
-            bashible=_NEW,
-            proxy=True,
-            address=Address.NEW,
-        ),
+        _serving(step=Step.SWITCH_ADDRESS, condition=ConditionType.ADDRESS),
+        _serving(step=Step.PREFER_NEW, condition=ConditionType.FINAL),
+        _serving(step=Step.FINALISE_NODES, phase=Phase.EVIDENCE, condition=ConditionType.FINAL),
+        _serving(step=Step.FINALISE_NODES, condition=ConditionType.FINAL, nodes=_NEW, bashible=_NEW),
+        _serving(step=Step.CLEAN_UP, condition=ConditionType.CLEANUP, nodes=_NEW, bashible=_NEW, address=Address.NEW),
     ),
 )
 
