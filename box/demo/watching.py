@@ -111,5 +111,5 @@ class Screen:
             self._printed = (news, elapsed)
 
     def _describe(self, moment: Moment) -> str:
-        step = moment.view.step or "no step yet"
+        step = moment.view.step or "at rest"
         return f"{step}  nodes {moment.fleet.done}/{moment.fleet.total}"
