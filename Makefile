@@ -22,7 +22,7 @@ $(VENV)/.ready: requirements-dev.txt lib/python/requirements.txt
 deps: $(VENV)/.ready ## Install what the machine lacks: Python packages, and Debian packages without services
 	@$(PY) -m box deps
 
-build: deps ## Build the box's programs and images into the cache (first time about a quarter of an hour)
+build: deps ## Build the box's programs and images into the cache (first time about ten minutes)
 	@$(PY) -m box build
 
 demo: build ## The main job: a real cluster switched from Unmanaged to Direct under load (KEEP=1 leaves it up)
