@@ -25,6 +25,8 @@ def build_pull_pod(name: str, namespace: str, node: str, image: str) -> dict[str
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
+            # The pull is what counts: no pod network is made and taken down for it.
+            "hostNetwork": True,
             "terminationGracePeriodSeconds": 0,
             "imagePullSecrets": [{"name": PULL_SECRET}],
             "tolerations": [{"operator": "Exists"}],
