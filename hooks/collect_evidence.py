@@ -5,8 +5,8 @@
 from dataclasses import replace
 
 from d8registry.adapters.runtime import Outputs, Run, run_hook
-from d8registry.kube.operations import apply_secret
-from d8registry.kube.secrets import build_hook_config, read_revision, read_text
+from d8registry.kube.operations import apply_secret, read_revision
+from d8registry.kube.secrets import build_hook_config, read_text
 
 ASKED = ("registry-questions", "evidence")
 ANSWERED = ("registry-evidence", "evidence")

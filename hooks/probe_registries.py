@@ -3,8 +3,8 @@
 """Ask registries and the proxy's pods what reconcile wants to know: Secret registry-questions -> registry-checks."""
 
 from d8registry.adapters.runtime import Outputs, Run, run_hook
-from d8registry.kube.operations import apply_secret
-from d8registry.kube.secrets import build_hook_config, read_revision, read_text
+from d8registry.kube.operations import apply_secret, read_revision
+from d8registry.kube.secrets import build_hook_config, read_text
 
 ASKED = ("registry-questions", "questions")
 ANSWERED = ("registry-checks", "checks")

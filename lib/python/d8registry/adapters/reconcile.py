@@ -10,7 +10,7 @@ from d8registry.adapters.idle import SWITCHING
 from d8registry.adapters.runtime import Outputs, Run
 from d8registry.errors import InvalidObject, StateUnreadable
 from d8registry.kube import platform, proxy
-from d8registry.kube.operations import Operation, apply_secret, merge_secret, read_highest_revision
+from d8registry.kube.operations import Operation, apply_secret, merge_secret, read_highest_revision, read_revision
 from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
 from d8registry.model.state import State
 from d8registry.pki.material import NAME as PKI
@@ -19,7 +19,7 @@ from d8registry.switching.decide import decide
 from d8registry.switching.decision import Decision
 from d8registry.switching.effects import build_material, build_operations, is_checked
 from d8registry.switching.initial import build_initial_state, resume_state
-from d8registry.switching.observe import Inputs, observe
+from d8registry.switching.observe import Inputs, find_highest_counter, observe, read_nodes
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import PLANS
 from d8registry.switching.realise import find_stage, realise
@@ -49,24 +49,27 @@ def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
     )
     written = read_highest_revision({name: entry for name, entry in seen.items() if name != NAME})
     if state is None:
-        state = build_initial_state(observed, epoch=randomness.token_hex(4), salt=randomness.token_hex(16))
+        state = build_initial_state(
+            observed,
+            highest_counter=find_highest_counter(seen, observed.nodes),
+            epoch=randomness.token_hex(4),
+            salt=randomness.token_hex(16),
+        )
         if state is None:
             return _halt(*_explain_no_state(observed), run, seen)
-        initial = Decision(state=replace(state, revision=max(written, read_highest_revision(seen)) + 1))
-        return Outputs(
-            operations=_write_state(initial, run, observed, seen, expected=read_highest_revision(_only(seen)))
-        )
+        initial = Decision(state=replace(state, revision=read_highest_revision(seen) + 1))
+        return Outputs(operations=_write_state(initial, run, observed, seen, expected=read_revision(seen.get(NAME))))
     if written > state.revision:
-        resumed = Decision(state=resume_state(state, observed, written))
+        resumed = Decision(
+            state=resume_state(
+                state, highest_counter=find_highest_counter(seen, observed.nodes), highest_revision=written
+            )
+        )
         return Outputs(
             operations=_write_state(resumed, run, observed, seen, expected=state.revision),
             internal=_restore_switches(run, seen),
         )
     return _go_on(state, observed, run, seen)
-
-
-def _only(seen: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry for name, entry in seen.items() if name == NAME}
 
 
 def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) -> Outputs:
@@ -82,7 +85,7 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
     operations = build_operations(state, desired, material, seen)
     internal = run.values.get("internal") or {}
     settled = not operations and all(internal.get(key) == value for key, value in desired.internal.items())
-    decision = decide(state, observed, material, run.now, settled=settled)
+    decision = decide(state, desired, observed, material, run.now, settled=settled)
     if decision.state != state:
         return Outputs(
             operations=_write_state(decision, run, observed, seen, expected=state.revision), internal=desired.internal
@@ -134,7 +137,7 @@ def _halt(reason: str, message: str, run: Run, seen: Mapping[str, Any]) -> Outpu
     conditions = build_halted_conditions(parse_conditions(seen.get(NAME)), reason, message, run.now)
     data = {"conditions": render_conditions(conditions)}
     operations = (
-        merge_secret(NAME, data, seen[NAME], read_highest_revision(_only(seen)))
+        merge_secret(NAME, data, seen[NAME], read_revision(seen[NAME]))
         if NAME in seen
         else apply_secret(NAME, data, None, 0)
     )
@@ -142,9 +145,7 @@ def _halt(reason: str, message: str, run: Run, seen: Mapping[str, Any]) -> Outpu
 
 
 def _restore_switches(run: Run, seen: Mapping[str, Any]) -> dict[str, Any]:
-    is_on = proxy.UPSTREAM in seen
-    masters = sum("node-role.kubernetes.io/control-plane" in (n.get("labels") or {}) for n in run.snapshots["nodes"])
-    return {"proxy": {"enabled": is_on, "replicas": max(masters, 1) if is_on else 0}}
+    return {"proxy": proxy.build_values(read_nodes(run.snapshots["nodes"]), is_enabled=proxy.UPSTREAM in seen)}
 
 
 def _explain_no_state(observed: Observed) -> tuple[str, str]:

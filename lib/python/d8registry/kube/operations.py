@@ -63,8 +63,13 @@ def merge_secret(name: str, data: Mapping[str, str], seen: Mapping[str, Any], re
 
 def read_highest_revision(seen: Mapping[str, Mapping[str, Any]]) -> int:
     """Read the highest revision among objects, 0 without any: a state that starts anew must go on above it."""
-    notes = ((item.get("metadata") or {}).get("annotations") or {} for item in seen.values())
-    return max((int(note[REVISION]) for note in notes if note.get(REVISION, "").isdigit()), default=0)
+    return max((read_revision(item) for item in seen.values()), default=0)
+
+
+def read_revision(seen: Mapping[str, Any] | None) -> int:
+    """Read the state revision that an object came from; 0 where there is none."""
+    text = (((seen or {}).get("metadata") or {}).get("annotations") or {}).get(REVISION, "")
+    return int(text) if text.isdigit() else 0
 
 
 def delete_object(kind: str, name: str, api_version: str = "v1") -> Operation:

@@ -2,8 +2,10 @@
 """Secrets of the in-cluster proxy, and the values that switch it on (docs/internal/INTERFACES.md)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from d8registry.model.cluster import Node
 from d8registry.model.endpoint import Credentials, Endpoint
 
 UPSTREAM = "registry-incluster-proxy-upstream"
@@ -43,6 +45,12 @@ def build_users(accepted: Sequence[Credentials], generation: str) -> str:
             "users": [{"username": name, "password": password} for name, password in sorted(known)],
         }
     )
+
+
+def build_values(nodes: Iterable[Node], *, is_enabled: bool) -> dict[str, Any]:
+    """Build values `registry.internal.proxy`: one pod a master that is not away."""
+    masters = sum(node.is_master and not node.away for node in nodes)
+    return {"enabled": is_enabled, "replicas": max(masters, 1) if is_enabled else 0}
 
 
 def _dump(value: object) -> str:

@@ -5,7 +5,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from d8registry.kube.operations import NAMESPACE, REVISION
+from d8registry.kube.operations import NAMESPACE
 
 FILTER = "{{metadata: {{name: .metadata.name, annotations: .metadata.annotations}}, data: {{{key}: .data.{key}}}}}"
 
@@ -48,9 +48,3 @@ def build_hook_config(queue: str, crontab: str, asked: tuple[str, str], answered
 def read_text(seen: Mapping[str, Any] | None, key: str) -> str:
     """Decode one key of a filter result; empty where Secret or key is missing."""
     return base64.b64decode(((seen or {}).get("data") or {}).get(key) or "").decode()
-
-
-def read_revision(seen: Mapping[str, Any] | None) -> int:
-    """Read the state revision that a Secret came from; 0 where there is none."""
-    annotations = ((seen or {}).get("metadata") or {}).get("annotations") or {}
-    return int(annotations.get(REVISION, "0"))

@@ -96,7 +96,11 @@ def _confirm_address(moment: Moment) -> Outcome:
     wanted = moment.desired.platform
     if wanted is None:
         return Waiting(reason="WaitingForCertificate", message="the module's certificate is being issued")
-    return _confirm_takeover(moment.observed, wanted, are_copies_accepted="finalise" in _new_requests(moment))
+    return _confirm_takeover(
+        moment.observed,
+        wanted,
+        are_copies_accepted="finalise" in moment.observed.find_new_requests(moment.state.requests),
+    )
 
 
 def _confirm_takeover(observed: Observed, wanted: Mapping[str, str], *, are_copies_accepted: bool) -> Outcome:
@@ -142,7 +146,7 @@ def _confirm_evidence(moment: Moment) -> Outcome:
     if held:
         message = f"do not revoke the old credentials yet: {name_some(held)} still name {old}; deckhouse renders them"
         return Waiting(reason="OldAddressInUse", message=message, progress=f"{len(held)} platform objects")
-    if evidence.users and "finalise" not in _new_requests(moment):
+    if evidence.users and "finalise" not in moment.observed.find_new_requests(moment.state.requests):
         message = (
             f"do not revoke the old credentials yet: {name_some(list(evidence.users))} still name {old} and are not "
         )
@@ -158,11 +162,6 @@ def _confirm_final(moment: Moment) -> Outcome:
 
 def _list_counted(moment: Moment) -> tuple[Node, ...]:
     return list_counted(moment.observed.nodes, moment.now, moment.observed.module_settings.unreachable_grace)
-
-
-def _new_requests(moment: Moment) -> set[str]:
-    handled = dict(moment.state.requests)
-    return {name for name, value in moment.observed.requests.items() if handled.get(name) != value}
 
 
 _CONFIRM: dict[tuple[Step, Phase], Callable[[Moment], Outcome]] = {

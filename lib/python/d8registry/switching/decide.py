@@ -19,15 +19,17 @@ from d8registry.switching.plans import PLANS
 from d8registry.switching.realise import Desired, realise
 
 
-def decide(state: State, observed: Observed, material: Material | None, now: datetime, *, settled: bool) -> Decision:
+def decide(
+    state: State, desired: Desired, observed: Observed, material: Material | None, now: datetime, *, settled: bool
+) -> Decision:
     """Decide the next state.
 
-    `settled`: everything that `state` puts into effect has been written; until then nothing is taken for confirmed.
-    A changed state has the next revision.
+    `desired` is what `state` puts into effect; `settled`: all of it has been written, and until then nothing is taken
+    for confirmed. A changed state has the next revision.
     """
     decision = follow_settings(follow_requests(follow_platform(state, observed), observed), observed, now)
     if decision.state == state and state.switch is not None:
-        decision = _carry_on(state, observed, material, now, settled=settled)
+        decision = _carry_on(state, desired, observed, material, now, settled=settled)
         if isinstance(observed.settings, InvalidSettings):
             decision = replace(decision, invalid=observed.settings)
     if decision.state != state:
@@ -35,10 +37,11 @@ def decide(state: State, observed: Observed, material: Material | None, now: dat
     return decision
 
 
-def _carry_on(state: State, observed: Observed, material: Material | None, now: datetime, *, settled: bool) -> Decision:
+def _carry_on(
+    state: State, desired: Desired, observed: Observed, material: Material | None, now: datetime, *, settled: bool
+) -> Decision:
     """Confirm the present stage and go on as far as nothing new has to be written."""
     done: dict[ConditionType, str] = {}
-    desired = realise(state, observed, material)
     while state.switch is not None:
         if not settled:
             waiting = Waiting(reason="Applying", message="writing what this step changes")

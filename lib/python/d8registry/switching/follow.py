@@ -31,8 +31,7 @@ def follow_platform(state: State, observed: Observed) -> State:
 
 def follow_requests(state: State, observed: Observed) -> State:
     """Take note of a new `retry` (a refusal is forgotten, questions are asked anew) and carry out `abort`."""
-    handled = dict(state.requests)
-    new = {name: value for name, value in observed.requests.items() if handled.get(name) != value}
+    new = observed.find_new_requests(state.requests)
     switch = state.switch
     if "retry" in new:
         # Another token: a node that was refused does not ask again with the same one.

@@ -9,7 +9,7 @@ from d8registry.model.state import Generation, State
 from d8registry.switching.observed import Observed
 
 
-def build_initial_state(observed: Observed, *, epoch: str, salt: str) -> State | None:
+def build_initial_state(observed: Observed, *, highest_counter: int, epoch: str, salt: str) -> State | None:
     """Build the state of a cluster that the module meets for the first time; None while it cannot be told.
 
     `epoch` and `salt` are fresh random hex digits.
@@ -23,14 +23,14 @@ def build_initial_state(observed: Observed, *, epoch: str, salt: str) -> State |
         revision=0,
         current=current,
         owns_real_host=observed.manages_hosts,
-        counter=observed.highest_counter + 1,
+        counter=highest_counter + 1,
         epoch=epoch,
         salt=salt,
         requests=tuple(sorted(observed.requests.items())),
     )
 
 
-def resume_state(state: State, observed: Observed, highest_revision: int) -> State:
+def resume_state(state: State, *, highest_counter: int, highest_revision: int) -> State:
     """Bring a state from a backup above everything that was written after it: revisions, and the nodes' counter."""
-    counter = max(state.counter, observed.highest_counter) + 1
+    counter = max(state.counter, highest_counter) + 1
     return replace(state, revision=highest_revision + 1, counter=counter)

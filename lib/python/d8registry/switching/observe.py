@@ -13,7 +13,7 @@ from d8registry.evidence.answer import parse_evidence
 from d8registry.kube import bashible, cluster, platform, settings
 from d8registry.kube.operations import REVISION
 from d8registry.model.cluster import FailureClass, Node, SecretCopy, Witness, WitnessResult
-from d8registry.model.endpoint import FIXED_BASE, Base
+from d8registry.model.endpoint import FIXED_BASE, Base, normalise_ca
 from d8registry.model.secret import Secret
 from d8registry.model.settings import CheckMode, Settings
 from d8registry.model.state import State
@@ -47,21 +47,21 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
     images: dict[str, str] = {name: image for found in snapshots.get("deckhouse", ()) for name, image in found.items()}
     digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
     check_mode = wanted.check_mode if isinstance(wanted, Settings) else CheckMode.DEFAULT
-    nodes = cluster.read_nodes(snapshots.get("nodes", ()), _read_witness)
+    nodes = read_nodes(snapshots.get("nodes", ()))
+    foreign_managers = _find_foreign_managers(secrets)
     bases = [FIXED_BASE, *([endpoint.base] if endpoint else [])]
     return Observed(
         settings=wanted,
         module_settings=settings.parse_module_settings(inputs.values),
         requests=_read_requests(snapshots.get("requests", ())),
         bootstrapped=inputs.global_values.get("clusterIsBootstrapped") is True,
-        foreign_managers=_find_foreign_managers(secrets),
-        manages_hosts=bashible.NAME in secrets and not _find_foreign_managers(secrets),
+        foreign_managers=foreign_managers,
+        manages_hosts=bashible.NAME in secrets and not foreign_managers,
         nodes=nodes,
         groups=cluster.read_groups(snapshots.get("groups", ())),
         platform=endpoint,
         is_proxy_rendered=bool(snapshots.get("proxy")),
         has_autoscaler="vertical-pod-autoscaler" in (inputs.global_values.get("enabledModules") or ()),
-        highest_counter=_find_highest_counter(secrets, nodes),
         copies=_read_copies(snapshots.get("copies", ())),
         deckhouse_pods=cluster.read_deckhouse_pods(snapshots.get("deckhouse_pods", ())),
         proxy_pods=cluster.read_proxy_pods(snapshots.get("proxy_pods", ())),
@@ -74,6 +74,11 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
     )
 
 
+def read_nodes(entries: Sequence[JSON]) -> tuple[Node, ...]:
+    """Read the Nodes of a run with their reports."""
+    return cluster.read_nodes(entries, _read_witness)
+
+
 def _list_known_authorities(state: State | None) -> frozenset[str]:
     if state is None:
         return frozenset()
@@ -84,9 +89,7 @@ def _list_known_authorities(state: State | None) -> frozenset[str]:
 def _read_settings(entries: Sequence[JSON], known: frozenset[str]) -> Settings | InvalidSettings:
     section = entries[0].get("registry") if entries else None
     try:
-        return settings.parse_settings(
-            section, lambda text: text.strip() + "\n" in known or is_certificate_bundle(text)
-        )
+        return settings.parse_settings(section, lambda text: normalise_ca(text) in known or is_certificate_bundle(text))
     except InvalidSettings as error:
         return error
 
@@ -132,7 +135,8 @@ def _decode_copy(entry: JSON) -> str:
         return ""  # not what the original holds, so it is one that has not followed
 
 
-def _find_highest_counter(secrets: Mapping[str, JSON], nodes: Sequence[Node]) -> int:
+def find_highest_counter(secrets: Mapping[str, JSON], nodes: Sequence[Node]) -> int:
+    """Find the highest token counter that the node plan or any node's report names, 0 without any."""
     tokens = [node.witness.token for node in nodes if node.witness is not None]
     counters = [int(token.partition(".")[0]) for token in tokens if token.partition(".")[0].isdigit()]
     text = _get_text(secrets, "registry-node-plan", "plan")

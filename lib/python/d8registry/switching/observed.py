@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that one decision looks at, beside the state."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from d8registry.checker.result import CheckResult
@@ -21,7 +21,6 @@ class Observed:
     None while it is missing. `manages_hosts`: this module once wrote registry-bashible-config, so nodes pull by folders
     of ours. `groups` are (NodeGroup, CRI type). `requests` are the request annotations of ModuleConfig `registry`.
     `is_proxy_rendered`: the proxy's Deployment is there; `has_autoscaler`: the cluster has VerticalPodAutoscalers.
-    `highest_counter` is the highest that the node plan or any node's report names.
     `proxy_images` and `deckhouse_images` are what masters need under the fixed base: digests, and suffixes such as
     `:v1`.
     """
@@ -34,7 +33,6 @@ class Observed:
     manages_hosts: bool = False
     is_proxy_rendered: bool = False
     has_autoscaler: bool = False
-    highest_counter: int = 0
     nodes: tuple[Node, ...] = ()
     groups: tuple[tuple[str, str], ...] = ()
     platform: Endpoint | None = None
@@ -47,3 +45,8 @@ class Observed:
     cluster_domain: str = "cluster.local"
     checks: Mapping[str, CheckResult] = field(default_factory=dict)
     evidence: Evidence | None = None
+
+    def find_new_requests(self, handled: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Find the request annotations whose value differs from the one that was handled last."""
+        known = dict(handled)
+        return {name: value for name, value in self.requests.items() if known.get(name) != value}

@@ -67,7 +67,7 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
         upstream=proxy.build_upstream(upstream.endpoint, upstream.number) if is_proxied else None,
         users=proxy.build_users(users, users_generation) if is_proxied else None,
         users_generation=users_generation,
-        internal={"proxy": _build_proxy_values(observed, is_enabled=is_proxied)},
+        internal={"proxy": proxy.build_values(observed.nodes, is_enabled=is_proxied)},
         removals=_list_removals(stage, observed),
         images_question=_ask_images(state, observed),
         proxy_question=_ask_proxy(state, observed, material, users, users_generation),
@@ -112,11 +112,6 @@ def _list_removals(stage: Stage, observed: Observed) -> tuple[tuple[str, str, st
     if stage.proxy or not observed.is_proxy_rendered:
         return ()
     return (*proxy.RENDERED, *([proxy.AUTOSCALER] if observed.has_autoscaler else []))
-
-
-def _build_proxy_values(observed: Observed, *, is_enabled: bool) -> dict[str, Any]:
-    masters = sum(node.is_master and not node.away for node in observed.nodes)
-    return {"enabled": is_enabled, "replicas": max(masters, 1) if is_enabled else 0}
 
 
 def _ask_images(state: State, observed: Observed) -> ImagesQuestion | None:
