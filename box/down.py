@@ -2,7 +2,7 @@
 """Removes a box: processes, namespaces, cgroups, folders; also what a killed `up` or a killed process left.
 
 What belongs to the box is known in three ways, any one of which suffices: the records of the run folder, the network
-namespaces `d8box-*` (nothing but the box makes them) and the cgroups `d8box-*`.
+namespaces and the cgroups that begin with its prefix (nothing but the box makes them).
 """
 
 import os

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_NAME = "\0d8-registry-box"
+from box.layout import TITLE
+
+_NAME = f"\0{TITLE}"
 
 
 def find_holder() -> int | None:

@@ -2,21 +2,32 @@
 """Names, addresses and folders of the box; docs/internal/INTERFACES.md has them as a table."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from box.errors import BoxError
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PYTHON = Path(sys.executable)
 
-RUN = Path("/run/d8-registry-box")
+NAME = os.environ.get("BOX_NAME", "")
+"""Tells boxes on one machine apart: letters and digits, empty for the usual one. Addresses are the same in each."""
+
+if NAME and not re.fullmatch("[a-z0-9]{1,12}", NAME):
+    raise BoxError(f"BOX_NAME={NAME}: up to twelve small letters and digits name a box")
+
+TITLE = f"d8-registry-box-{NAME}" if NAME else "d8-registry-box"
+
+RUN = Path("/run", TITLE)
 """State of one box: process records, certificates, kubeconfig, logs. Removed by `down`."""
 
-DATA = Path("/var/lib/d8-registry-box")
+DATA = Path("/var/lib", TITLE)
 """Disks of the nodes, one folder a node. Removed by `down`."""
 
-PREFIX = "d8box-"
+PREFIX = f"d8box{NAME}-"
 """Begins the name of every network namespace and every cgroup of the box."""
 
 CORE = f"{PREFIX}core"
