@@ -21,18 +21,45 @@ NODE_PACKAGES = ("containernetworking-plugins", "libseccomp2", "runc")
 """Debian packages that are only unpacked into the cache and seen by nodes."""
 
 KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl")
-CONTAINERD = "github.com/containerd/containerd/v2"
 CONTAINERD_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
 _TOOLS = REPOSITORY / "box" / "tools"
 _RECIPE = "1"  # raise it when the way of building changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Containerd:
+    """A generation of containerd: its folder in box/tools, its Go module and where that keeps hosts.toml's parser."""
+
+    tool: str
+    version: str
+    module: str
+    parser: str
+
+
+_CONTAINERD_2 = _Containerd(
+    tool="containerd",
+    version="2.2.3",
+    module="github.com/containerd/containerd/v2",
+    parser="core/remotes/docker/config",
+)
+_CONTAINERD_17 = _Containerd(
+    tool="containerd17",
+    version="1.7.35",
+    module="github.com/containerd/containerd",
+    parser="remotes/docker/config",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Where the built programs lie; all but `etcd`, `coredns` and `helm` are folders."""
+    """Where the built programs lie; all but `etcd`, `coredns` and `helm` are folders.
+
+    `containerd` is of generation 2.x, `containerd17` of 1.7.
+    """
 
     kubernetes: Path
     containerd: Path
+    containerd17: Path
     debian: Path
     etcd: Path
     coredns: Path
@@ -52,6 +79,7 @@ def build_all(report: Report, cache: Path | None = None) -> Tools:
     return Tools(
         kubernetes=made["kubernetes"],
         containerd=made["containerd"],
+        containerd17=made["containerd17"],
         debian=fetch_packages(cache, NODE_PACKAGES, report.line) / "root",
         etcd=made["etcd"] / "etcd",
         coredns=made["coredns"] / "coredns",
@@ -88,7 +116,8 @@ def list_artifacts(cache: Path) -> list[Artifact]:
     return [
         artifact("etcd", "3.6.5", 40, partial(_build_program, "etcd", "go.etcd.io/etcd/server/v3", "etcd")),
         artifact("coredns", "1.15.0", 60, partial(_build_program, "coredns", ".", "coredns")),
-        artifact("containerd", "2.2.3", 100, _build_containerd),
+        artifact("containerd", _CONTAINERD_2.version, 100, partial(_build_containerd, _CONTAINERD_2)),
+        artifact("containerd17", _CONTAINERD_17.version, 100, partial(_build_containerd, _CONTAINERD_17)),
         artifact("helm", "3.19.5", 90, partial(_build_program, "helm", "helm.sh/helm/v3/cmd/helm", "helm")),
         artifact("kubernetes", "1.34.4", 520, _build_kubernetes),
     ]
@@ -111,32 +140,32 @@ def _build_kubernetes(log: Path, target: Path) -> None:
         (target / program).symlink_to("hyperkube")
 
 
-def _build_containerd(log: Path, target: Path) -> None:
+def _build_containerd(source: _Containerd, log: Path, target: Path) -> None:
     """Build containerd from a copy of its module with our patch, after the patch has passed its test."""
-    version = f"-X {CONTAINERD}/version.Version=v2.2.3+registry-box"
     module = target / "module"
-    _patch_containerd(log, module)
-    run_logged(["go", "test", f"{CONTAINERD}/core/remotes/docker/config"], module, log, {"CGO_ENABLED": "0"})
-    packages = [f"{CONTAINERD}/cmd/{program}" for program in CONTAINERD_PROGRAMS]
+    _patch_containerd(source, log, module)
+    run_logged(["go", "test", f"{source.module}/{source.parser}"], module, log, {"CGO_ENABLED": "0"})
+    version = f"-X {source.module}/version.Version=v{source.version}+registry-box"
+    packages = [f"{source.module}/cmd/{program}" for program in CONTAINERD_PROGRAMS]
     _go_build(log, module, target, packages, link=version, tags="no_btrfs,no_devmapper,no_zfs,no_aufs")
     shutil.rmtree(module)
 
 
-def _patch_containerd(log: Path, module: Path) -> None:
-    source = _TOOLS / "containerd"
-    run_logged(["go", "mod", "download", CONTAINERD], source, log)
+def _patch_containerd(source: _Containerd, log: Path, module: Path) -> None:
+    folder = _TOOLS / source.tool
+    run_logged(["go", "mod", "download", source.module], folder, log)
     listed = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", CONTAINERD], cwd=source, capture_output=True, text=True, check=True
+        ["go", "list", "-m", "-f", "{{.Dir}}", source.module], cwd=folder, capture_output=True, text=True, check=True
     )
     patched = module / "containerd"
     shutil.copytree(listed.stdout.strip(), patched, ignore=shutil.ignore_patterns("*_test.go"))
     for path in (patched, *patched.rglob("*")):  # files of the module cache are read-only
         path.chmod(path.stat().st_mode | 0o200)
     for name in ("go.mod", "go.sum"):
-        shutil.copyfile(source / name, module / name)
-    run_logged(["patch", "-p1", "-i", str(source / "hosts-auth-rewrite.patch")], patched, log)
-    shutil.copy(source / "hosts_auth_rewrite_test.go", patched / "core/remotes/docker/config")
-    run_logged(["go", "mod", "edit", f"-replace={CONTAINERD}=./containerd"], module, log)
+        shutil.copyfile(folder / name, module / name)
+    run_logged(["patch", "-p1", "-i", str(folder / "hosts-auth-rewrite.patch")], patched, log)
+    shutil.copy(folder / "hosts_auth_rewrite_test.go", patched / source.parser)
+    run_logged(["go", "mod", "edit", f"-replace={source.module}=./containerd"], module, log)
 
 
 def find_containerd(folder: Path) -> Path:
