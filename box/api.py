@@ -4,6 +4,7 @@
 import http.client
 import json
 import ssl
+from datetime import UTC, datetime
 from typing import Any
 
 from box.errors import BoxError
@@ -51,6 +52,26 @@ def fetch_nodes() -> dict[str, bool]:
         )
         for item in items
     }
+
+
+def fetch_ready_since(name: str) -> datetime | None:
+    """Return when the kubelet last said that its Node is Ready; None when it says otherwise or never did."""
+    item = request("GET", f"/api/v1/nodes/{name}")
+    for condition in item["status"].get("conditions", []):
+        if condition["type"] == "Ready" and condition["status"] == "True":
+            return datetime.strptime(condition["lastHeartbeatTime"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return None
+
+
+def delete(path: str) -> bool:
+    """Delete an object; False when it was not there."""
+    try:
+        request("DELETE", path)
+    except BoxError as error:
+        if ": 404 " in str(error):
+            return False
+        raise
+    return True
 
 
 def label_node(name: str, labels: dict[str, str]) -> None:

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from box.errors import BoxError
+
 _LIFE = datetime.timedelta(days=30)
 
 
@@ -43,23 +45,34 @@ def write_public_key(key: ec.EllipticCurvePrivateKey, path: Path) -> None:
 class Authority:
     """A CA that lives in one folder as `ca.crt` and `ca.key`; each issued pair lies beside it."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Open the CA of a folder."""
         self._folder = folder
-        self._key = write_key(folder / "ca.key")
+        self.path = folder / "ca.crt"
+        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise BoxError(f"{folder}/ca.key is of another kind than `create` makes")
+        self._key = key
+        self._certificate = x509.load_pem_x509_certificate(self.path.read_bytes())
+
+    @classmethod
+    def create(cls, folder: Path, name: str) -> "Authority":
+        """Make a new CA in a folder."""
+        key = write_key(folder / "ca.key")
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usage = x509.KeyUsage(
             digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
             key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
         )  # fmt: skip
-        self._certificate = (
-            _builder(subject, subject, self._key.public_key())
+        certificate = (
+            _builder(subject, subject, key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
         )
-        self.path = folder / "ca.crt"
-        self.path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        (folder / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        return cls(folder)
 
     def issue(self, file: str, name: str, organisation: str = "", hosts: Sequence[str] = ()) -> KeyPair:
         """Issue a certificate for client use, and for server use as well when `hosts` (names, addresses) are given."""

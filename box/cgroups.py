@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cgroup a node under every controller (cgroup v1), or one in the unified tree (v2)."""
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def list_members() -> set[int]:
         except OSError:
             continue  # the group went meanwhile, or its kind of member cannot be listed (threaded)
     return found
+
+
+def remove_group(name: str, seconds: float = 10.0) -> None:
+    """Remove one node's cgroups; what still has members after `seconds` stays, for `down` to name."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        left = [group for group in list_groups() if name in group.relative_to(_ROOT).parts]
+        for group in left:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+        if not left:
+            return
+        time.sleep(0.05)
 
 
 def remove(seconds: float = 10.0) -> list[Path]:

@@ -13,7 +13,7 @@ from box.build import build_all
 from box.down import take_down
 from box.errors import BoxError
 from box.images.debian import PackagesError
-from box.layout import KUBECONFIG, LOGS, NODES, RUN, cache_folder
+from box.layout import KUBECONFIG, LOGS, RUN, cache_folder
 from box.machine import install_missing
 from box.report import Report, complain
 from box.state import read_state
@@ -70,6 +70,8 @@ def _build_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--containerd-dir", type=Path, metavar="DIR", help="take containerd, containerd-shim-runc-v2 and ctr from DIR"
     )
+    command.add_argument("--masters", type=int, default=1, metavar="N", help="how many masters (default 1)")
+    command.add_argument("--workers", type=int, default=2, metavar="N", help="how many workers (default 2)")
     command.set_defaults(run=_up)
     command = commands.add_parser("down", help="remove everything of the box, also after a crash")
     command.set_defaults(run=_down)
@@ -85,7 +87,7 @@ def _build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("kubectl", help="kubectl as cluster-admin", add_help=False)
     command.set_defaults(run=_kubectl, words=[])
     command = commands.add_parser("exec", help="run a command inside a node, or inside `core`")
-    command.add_argument("where", choices=[*(each.name for each in NODES), "core"])
+    command.add_argument("where", metavar="NODE|core")
     command.add_argument("words", nargs=argparse.REMAINDER)
     command.set_defaults(run=_exec)
     return parser
@@ -94,7 +96,13 @@ def _build_parser() -> argparse.ArgumentParser:
 def _up(options: argparse.Namespace, report: Report) -> int:
     from box.up import Options, bring_up
 
-    bring_up(Options(operator=options.operator, containerd=options.containerd_dir), report)
+    asked = Options(
+        operator=options.operator,
+        containerd=options.containerd_dir,
+        masters=options.masters,
+        workers=options.workers,
+    )
+    bring_up(asked, report)
     report.line(f"the box is up; kubeconfig {KUBECONFIG}, logs {LOGS}; try: python -m box kubectl get nodes")
     return 0
 

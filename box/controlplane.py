@@ -28,7 +28,7 @@ _ISSUER = f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}"
 
 def create_certificates() -> Authority:
     """Create the CA, every certificate of the control plane, its kubeconfigs and the service-account keys."""
-    authority = Authority(PKI, "d8-registry-box")
+    authority = Authority.create(PKI, "d8-registry-box")
     names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{CLUSTER_DOMAIN}"]
     authority.issue("apiserver", "kube-apiserver", hosts=[BRIDGE_ADDRESS, SERVICE_API_ADDRESS, "127.0.0.1", *names])
     authority.issue("apiserver-kubelet", "kube-apiserver", "system:masters")

@@ -55,14 +55,26 @@ class Group(StrEnum):
     WORKER = "worker"
 
 
+class Containerd(StrEnum):
+    """Generations of containerd that a node may run."""
+
+    V1 = "1.7"
+    V2 = "2"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One machine of the cluster; `number` makes its pod range 10.112.<number>.0/24."""
+    """One machine of the cluster; `number` ends its address and makes its pod range 10.112.<number>.0/24."""
 
     name: str
     group: Group
-    address: str
     number: int
+    containerd: Containerd = Containerd.V2
+
+    @property
+    def address(self) -> str:
+        """The node's address on the bridge."""
+        return f"10.111.0.{self.number}"
 
     @property
     def namespace(self) -> str:
@@ -86,13 +98,6 @@ class Node:
         if self.group is Group.MASTER:
             labels["node-role.kubernetes.io/control-plane"] = ""
         return labels
-
-
-NODES = (
-    Node(name="master-0", group=Group.MASTER, address="10.111.0.10", number=1),
-    Node(name="worker-0", group=Group.WORKER, address="10.111.0.20", number=2),
-    Node(name="worker-1", group=Group.WORKER, address="10.111.0.21", number=3),
-)
 
 
 def cache_folder() -> Path:

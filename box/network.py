@@ -16,7 +16,6 @@ from box.errors import BoxError
 from box.layout import (
     BRIDGE_ADDRESS,
     CORE,
-    NODES,
     PREFIX,
     REGISTRY_A,
     REGISTRY_A_ADDRESS,
@@ -38,7 +37,7 @@ def run_ip(namespace: str, script: str) -> None:
 
 
 def create_network() -> None:
-    """Create the namespaces, the bridge 10.111.0.1/24, and a leg for each node and for registry A."""
+    """Create the core namespace with the bridge 10.111.0.1/24, and a leg for registry A."""
     _create_namespace(CORE)
     run_ip(
         CORE,
@@ -51,14 +50,12 @@ link set br0 up
     )
     _forward(CORE)
     connect(REGISTRY_A, REGISTRY_A_ADDRESS)
-    for node in NODES:
-        connect_node(node)
 
 
 def connect(namespace: str, address: str) -> None:
     """Create a namespace with one leg, `eth0`, on the bridge; all other traffic goes by the bridge's address."""
     _create_namespace(namespace)
-    leg = namespace.removeprefix(PREFIX)[:15]
+    leg = _name_leg(namespace)
     run_ip(CORE, f"link add {leg} type veth peer name eth0 netns {namespace}\nlink set {leg} master br0 up\n")
     run_ip(
         namespace,
@@ -71,12 +68,21 @@ route add default via {BRIDGE_ADDRESS}
 
 
 def connect_node(node: Node) -> None:
-    """Create a node's namespace, with routes to the pods of every node."""
+    """Create a node's namespace; pods of other nodes are reached by the bridge's address, which knows every node."""
     connect(node.namespace, node.address)
     _forward(node.namespace)
-    others = [other for other in NODES if other != node]
-    run_ip(node.namespace, "".join(f"route add {other.pod_range} via {other.address}\n" for other in others))
     run_ip(CORE, f"route add {node.pod_range} via {node.address}\n")
+
+
+def disconnect_node(node: Node) -> None:
+    """Delete a node's namespace and the way to its pods; what is not there is no error."""
+    subprocess.run(["ip", "-n", CORE, "route", "del", node.pod_range], capture_output=True, check=False)
+    delete_namespace(node.namespace)
+
+
+def set_link(namespace: str, *, up: bool) -> None:
+    """Plug a namespace's leg in or out. Out, packets to it are lost without an answer, as with a dead machine."""
+    run_ip(CORE, f"link set {_name_leg(namespace)} {'up' if up else 'down'}\n")
 
 
 def list_namespaces() -> list[str]:
@@ -87,12 +93,17 @@ def list_namespaces() -> list[str]:
 def delete_namespaces() -> None:
     """Delete every network namespace of the box, with all links in it; `/run/netns` too when nobody else uses it."""
     for name in list_namespaces():
-        # A name without a namespace is left when `ip netns add` was killed half way.
-        subprocess.run(["umount", "--lazy", NAMESPACES / name], capture_output=True, check=False)
-        (NAMESPACES / name).unlink(missing_ok=True)
+        delete_namespace(name)
     if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
         subprocess.run(["umount", "--lazy", NAMESPACES], capture_output=True, check=False)
         NAMESPACES.rmdir()
+
+
+def delete_namespace(name: str) -> None:
+    """Delete one network namespace; one that is not there is no error."""
+    # A name without a namespace is left when `ip netns add` was killed half way.
+    subprocess.run(["umount", "--lazy", NAMESPACES / name], capture_output=True, check=False)
+    (NAMESPACES / name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -128,8 +139,14 @@ def _create_namespace(name: str) -> None:
         raise BoxError(f"creating network namespace {name}: {done.stderr.strip()}; the box needs root and iproute2")
 
 
+def _name_leg(namespace: str) -> str:
+    return namespace.removeprefix(PREFIX)[:15]
+
+
 def _forward(namespace: str) -> None:
     # /proc/sys/net shows the namespace of whoever opens it.
     with inside(namespace):
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
-        Path("/proc/sys/net/ipv4/conf/all/send_redirects").write_text("0", encoding="ascii")
+        # Pods of two nodes talk through the bridge's address; a redirect would teach a node a way past it.
+        for redirects in Path("/proc/sys/net/ipv4/conf").glob("*/send_redirects"):
+            redirects.write_text("0", encoding="ascii")

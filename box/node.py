@@ -12,19 +12,12 @@ from pathlib import Path
 
 from box import cgroups, process
 from box.errors import BoxError
-from box.layout import LOGS, NODES, PYTHON, REPOSITORY, RUN, Node, cache_folder
+from box.inventory import get_node
+from box.layout import LOGS, PYTHON, REPOSITORY, RUN, Node, cache_folder
 from box.process import Record
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PATH = f"{REPOSITORY}/box/platform/bin:/opt/deckhouse/bin:{SYSTEM_PATH}"
-
-
-def get_node(name: str) -> Node:
-    """Return a node of the layout by name; raises BoxError with the names that there are."""
-    for node in NODES:
-        if node.name == name:
-            return node
-    raise BoxError(f"there is no node {name}; nodes are {', '.join(node.name for node in NODES)}")
 
 
 def start_node(node: Node, readonly: Sequence[Path] = ()) -> Record:
@@ -53,7 +46,14 @@ def find_init(node: Node) -> Record:
     for record in process.read_records():
         if record.name == node.name and process.is_alive(record):
             return record
-    raise BoxError(f"node {node.name} is not running; see {LOGS}/{node.name}.log, or: python -m box up")
+    raise BoxError(
+        f"node {node.name} is down; start it: python -m box node up {node.name} (log {LOGS}/{node.name}.log)"
+    )
+
+
+def is_running(node: Node) -> bool:
+    """Say whether the node's process 1 lives."""
+    return any(record.name == node.name and process.is_alive(record) for record in process.read_records())
 
 
 def exec_command(name: str, argv: Sequence[str]) -> list[str]:

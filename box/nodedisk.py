@@ -56,6 +56,11 @@ def create_disk(node: Node, tools: Tools, containerd: Path, authority: Authority
     install_node(node.disk, str(node.group))
 
 
+def delete_disk(node: Node) -> None:
+    """Remove all that a node keeps; it must be down."""
+    shutil.rmtree(node.disk, ignore_errors=True)
+
+
 def read_major(containerd: Path) -> int:
     """Return the major version of the containerd in a folder; raises BoxError when it does not run."""
     program = containerd / "containerd"

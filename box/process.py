@@ -75,6 +75,11 @@ def record(name: str, pid: int, log: Path) -> Record:
     return made
 
 
+def forget(name: str) -> None:
+    """Remove the record of a process that was ended on purpose."""
+    (RECORDS / f"{name}.json").unlink(missing_ok=True)
+
+
 def read_records() -> list[Record]:
     """Return all records of the run folder, by name."""
     return [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(RECORDS.glob("*.json"))]

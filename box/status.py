@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from box import api, process
-from box.layout import LOGS, NODES, RUN
+from box.inventory import read_nodes
+from box.layout import LOGS, RUN
 from box.state import State
 
 
@@ -16,7 +17,7 @@ def show_status(state: State) -> bool:
     console = Console(soft_wrap=True)
     console.print(f"box in {RUN}, since {state.since}, {'whole' if state.complete else 'NOT whole'}; logs in {LOGS}")
     ready = api.fetch_nodes() if api.is_ready() else {}
-    nodes = {node.name for node in NODES}
+    nodes = {node.name for node in read_nodes()}
     table = Table(box=None, pad_edge=False)
     for title in ("process", "pid", "state", "MiB", "log"):
         table.add_column(title, justify="right" if title in {"pid", "MiB"} else "left")

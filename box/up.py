@@ -3,8 +3,7 @@
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from box import (
@@ -14,9 +13,9 @@ from box import (
     dns,
     down,
     holder,
+    inventory,
     network,
-    node,
-    nodedisk,
+    nodelife,
     operator,
     platform,
     process,
@@ -25,7 +24,7 @@ from box import (
 )
 from box.build import Tools, build_all, find_containerd
 from box.errors import BoxError
-from box.layout import KUBECONFIG, NODES, REGISTRY_A, REGISTRY_NAMES, RUN, Node, cache_folder
+from box.layout import KUBECONFIG, REGISTRY_A, REGISTRY_NAMES, RUN, Node, cache_folder
 from box.machine import check_machine
 from box.report import Report
 
@@ -36,6 +35,9 @@ class Options:
 
     operator: Path | None = None
     containerd: Path | None = None
+    masters: int = 1
+    workers: int = 2
+    old_containerd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class Start:
     """One start of the box, handed to each stage."""
 
     options: Options
+    nodes: tuple[Node, ...]
     tools: Tools
     containerd: Path
     report: Report
@@ -51,6 +54,7 @@ class Start:
 def bring_up(options: Options, report: Report) -> None:
     """Start a box and return when all of it works; raises BoxError. What a failed start leaves is removed by `down`."""
     check_machine()
+    nodes = inventory.plan_nodes(options.masters, options.workers, options.old_containerd)
     program = operator.find_program(options.operator)
     chosen = find_containerd(options.containerd) if options.containerd else None
     with holder.hold() as held:
@@ -62,8 +66,9 @@ def bring_up(options: Options, report: Report) -> None:
         containerd = chosen or tools.containerd
         started = state.new_state(os.getpid(), str(program or "box.runner"), str(containerd))
         state.write_state(started)
-        options = Options(operator=program, containerd=chosen)
-        run_stages(Start(options=options, tools=tools, containerd=containerd, report=report))
+        inventory.write_nodes(nodes)
+        options = replace(options, operator=program, containerd=chosen)
+        run_stages(Start(options=options, nodes=nodes, tools=tools, containerd=containerd, report=report))
         started.mark_complete()
 
 
@@ -72,9 +77,9 @@ def run_stages(start: Start) -> None:
     stages: list[tuple[str, Callable[[Start], object]]] = [
         ("network", lambda _: network.create_network()),
         ("registry A", start_registry),
-        ("certificates and the disks of the nodes", create_disks),
+        ("certificates, networks and disks of the nodes", create_nodes),
         ("etcd and API server", lambda start: controlplane.start_api(start.tools)),
-        ("nodes", start_nodes),
+        ("nodes", lambda start: nodelife.start_nodes(start.nodes, start.tools, start.containerd)),
         ("controller-manager, scheduler, cluster DNS", lambda start: controlplane.start_controllers(start.tools)),
         ("nodes Ready", wait_for_nodes),
         ("names", lambda _: check_names()),
@@ -94,41 +99,20 @@ def start_registry(start: Start) -> None:
     process.record("registry-a", pid, registry.registry_files(RUN).log)
 
 
-def create_disks(start: Start) -> None:
-    """Issue all certificates and write the disk of every node."""
+def create_nodes(start: Start) -> None:
+    """Issue all certificates, and make the network and the disk of every node."""
     authority = controlplane.create_certificates()
     core.write_resolv_conf()
-    for each in NODES:
-        nodedisk.create_disk(each, start.tools, start.containerd, authority)
-
-
-def start_nodes(start: Start) -> None:
-    """Start every node; the pause image is put into containerd by hand, as the platform does."""
-    shown = [start.containerd]
-
-    def begin(each: Node) -> None:
-        record = node.start_node(each, shown)
-        log = each.disk / "var/log"
-
-        def answers() -> bool:
-            return node.exec(each.name, ["ctr", "version"], check=False).returncode == 0
-
-        controlplane.wait_for(f"containerd of node {each.name} (its journal lies in {log})", 30, answers, record)
-        images = ["ctr", "-n", "k8s.io", "images"]
-        node.exec(each.name, [*images, "import", "--local", str(start.tools.images.pause_tar)])
-        node.exec(each.name, [*images, "label", start.tools.images.pause_reference, "io.cri-containerd.pinned=pinned"])
-
-    with ThreadPoolExecutor(len(NODES)) as pool:
-        list(pool.map(begin, NODES))
+    for each in start.nodes:
+        nodelife.create_node(each, start.tools, start.containerd, authority)
 
 
 def wait_for_nodes(start: Start) -> None:
     """Wait until every Node is Ready, and label each as the platform does."""
-    for each in NODES:
+    for each in start.nodes:
         controlplane.wait_for(f"Node {each.name}", 60, lambda name=each.name: name in api.fetch_nodes())  # type: ignore[misc]
         api.label_node(each.name, each.labels)
-    records = [node.find_init(each) for each in NODES]
-    controlplane.wait_for("nodes", 90, lambda: all(api.fetch_nodes().values()), *records)
+    nodelife.await_ready(start.nodes)
 
 
 def install_platform(start: Start) -> None:

@@ -18,7 +18,8 @@ from box.demo.session import run_switch
 from box.demo.show import render_cluster
 from box.demo.summary import Result, list_failures, render_figures, render_steps
 from box.down import take_down
-from box.layout import DATA, KUBECONFIG, NODES, RUN
+from box.inventory import read_nodes
+from box.layout import DATA, KUBECONFIG, RUN
 from box.report import Report
 from box.state import read_state
 from box.up import Options, bring_up
@@ -73,7 +74,7 @@ def save_logs() -> Path:
         target = folder / log.relative_to(RUN)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, target)
-    for node in NODES:
+    for node in read_nodes():
         if (DATA / node.name / "var/log").is_dir():
             shutil.copytree(DATA / node.name / "var/log", folder / node.name, symlinks=True)
     return folder

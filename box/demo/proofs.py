@@ -19,7 +19,8 @@ from box.demo.node import read_folders, read_texts
 from box.demo.pulls import Judgement, judge_pulls
 from box.demo.summary import Proof
 from box.errors import BoxError
-from box.layout import DATA, NODES, RUN
+from box.inventory import read_nodes
+from box.layout import DATA, RUN
 from box.registrylog import RequestKind, parse_requests
 
 _CLIENT_SECONDS = 40.0
@@ -28,8 +29,8 @@ _LOG_SECONDS = 1.0  # what the registry may take to write a line
 
 def prove_pulls(puller: Puller, images: Sequence[LoadImage], log: Path) -> Proof:
     """On every node a new pod of each platform namespace, pulled from the fixed address."""
-    jobs = [(node, number) for node in NODES for number in (0, 1)]
-    with ThreadPoolExecutor(len(NODES)) as pool:
+    jobs = [(node, number) for node in read_nodes() for number in (0, 1)]
+    with ThreadPoolExecutor(len(read_nodes())) as pool:
         pulls = list(pool.map(lambda job: puller.pull(job[0], images[job[1]], job[1], "new"), jobs))
     time.sleep(_LOG_SECONDS)
     judged: Judgement = judge_pulls(pulls, parse_requests(log.read_text(encoding="utf-8")))
@@ -46,7 +47,7 @@ def prove_pulls(puller: Puller, images: Sequence[LoadImage], log: Path) -> Proof
 def prove_folders(real_host: str, known: Mapping[str, frozenset[str]], secrets: Sequence[str]) -> Proof:
     """On every node one source under the fixed address, and no credential anywhere else below /etc."""
     problems = []
-    for node in NODES:
+    for node in read_nodes():
         own = known.get(node.name, frozenset())
         found = judge_folders(read_folders(node), real_host, own, secrets)
         problems += [f"{node.name}: registry.d: {text}" for text in found]
@@ -56,7 +57,7 @@ def prove_folders(real_host: str, known: Mapping[str, frozenset[str]], secrets: 
     return Proof(
         name="no old credential and no second source on any node",
         problems=tuple(problems),
-        detail=f"{len(NODES)} nodes looked at",
+        detail=f"{len(read_nodes())} nodes looked at",
     )
 
 
@@ -86,7 +87,7 @@ def find_secret_leaks(api: Api, secrets: Sequence[str]) -> tuple[str, ...]:
     """Look for registry credentials in logs, events, conditions and annotations of the box."""
     texts = read_texts({str(RUN / "logs"): RUN / "logs"})
     texts |= {f"{RUN}/{one.relative_to(RUN)}": _read(one) for one in RUN.rglob("*.log")}
-    for node in NODES:
+    for node in read_nodes():
         log = node.disk / "var/log"
         texts |= read_texts({f"{DATA.name}/{node.name}/var/log": log})
     for event in api.fetch_items("/api/v1/events"):

@@ -21,7 +21,8 @@ from box.demo.view import describe_wait
 from box.demo.watching import fetch_moment
 from box.errors import BoxError
 from box.images import ImageSet
-from box.layout import NODES, RUN
+from box.inventory import read_nodes
+from box.layout import RUN
 
 SETTLE_SECONDS = 120.0
 
@@ -79,7 +80,7 @@ def _read_scene(api: Api, image_set: ImageSet) -> Scene:
         ),
         real=Base(host=pulling.address, path=pulling.path),
         images=read_load_images(image_set, files.storage, in_use),
-        folders={node.name: frozenset(read_folders(node)) for node in NODES},
+        folders={node.name: frozenset(read_folders(node)) for node in read_nodes()},
         secrets=(password, f"{username}:{password}"),
     )
 

@@ -20,7 +20,8 @@ from box.demo.restarts import Look, compare_looks, read_containers
 from box.demo.scene import Scene
 from box.demo.summary import Proof, Result
 from box.demo.watching import Screen, follow
-from box.layout import NODES, RUN, cache_folder
+from box.inventory import read_nodes
+from box.layout import RUN, cache_folder
 from box.registrylog import parse_requests
 
 MODULE_CONFIG = "/apis/deckhouse.io/v1alpha1/moduleconfigs/deckhouse"
@@ -46,13 +47,13 @@ def take_look(api: Api) -> Look:
     """Look at all containers and at each node's containerd."""
     return Look(
         containers=read_containers(api.fetch_items("/api/v1/pods")),
-        containerds={node.name: read_containerd_start(node) for node in NODES},
+        containerds={node.name: read_containerd_start(node) for node in read_nodes()},
     )
 
 
 def run_switch(scene: Scene, console: Console) -> Result:
     """Switch to Direct under load, follow it, and prove it."""
-    load = Load(scene.puller, NODES, scene.images)
+    load = Load(scene.puller, read_nodes(), scene.images)
     before = take_look(scene.api)
     console.rule("load: a puller a node")
     load.start()
@@ -72,7 +73,7 @@ def run_switch(scene: Scene, console: Console) -> Result:
     judgement = judge_pulls(pulls, parse_requests(scene.files.log.read_text(encoding="utf-8")))
     proofs = make_proofs(scene, console) if ending.ready else ()
     return Result(
-        nodes=tuple(node.name for node in NODES),
+        nodes=tuple(node.name for node in read_nodes()),
         edited=edited,
         ready=ending.ready,
         stopped=ending.stopped,

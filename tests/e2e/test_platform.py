@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from box.layout import NODES, PYTHON, REPOSITORY, Group
+from box.layout import PYTHON, REPOSITORY
 from box.platform.cluster import CONFIGURED
 from box.platform.registry_secret import DOCKER_CONFIG, compute_checksum, parse_registry_secret
 from box.platform.workloads import CHECKSUM, COPY_NAMESPACES
@@ -21,7 +21,7 @@ from box.state import read_state
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(300)]
 
-WORKERS = [node.name for node in NODES if node.group is Group.WORKER]
+WORKERS = ["worker-0", "worker-1"]
 
 
 def box(*words: str, content: str | None = None) -> str:

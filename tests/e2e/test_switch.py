@@ -25,7 +25,8 @@ from box.demo.scene import Scene, open_scene
 from box.demo.session import apply_registry, run_switch
 from box.demo.summary import list_shortfalls, list_wrongs, render_figures, render_steps
 from box.demo.view import SwitchView, read_view
-from box.layout import NODES, PYTHON, REPOSITORY
+from box.inventory import read_nodes
+from box.layout import PYTHON, REPOSITORY
 from box.registry_tls import issue_server_certificate
 from box.report import Report
 from box.state import read_state
@@ -154,7 +155,7 @@ def describe_cluster(api: Api) -> dict[str, str]:
     for kind in ("deployments", "daemonsets"):
         for item in api.fetch_items(f"/apis/apps/v1/{kind}"):
             found[f"{kind} {item['metadata']['namespace']}/{item['metadata']['name']}"] = item["spec"]
-    found |= {f"registry.d of {node.name}": read_folders(node) for node in NODES}
+    found |= {f"registry.d of {node.name}": read_folders(node) for node in read_nodes()}
     return {name: hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest() for name, what in found.items()}
 
 

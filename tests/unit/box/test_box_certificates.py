@@ -14,7 +14,7 @@ def read(path: Path) -> x509.Certificate:
 
 
 def test_a_kubelet_certificate_names_its_node_and_the_group_and_serves_nothing(tmp_path: Path) -> None:
-    authority = Authority(tmp_path, "box")
+    authority = Authority.create(tmp_path, "box")
     pair = authority.issue("kubelet", "system:node:worker-0", "system:nodes")
     certificate = read(pair.certificate)
     certificate.verify_directly_issued_by(read(authority.path))
@@ -25,7 +25,7 @@ def test_a_kubelet_certificate_names_its_node_and_the_group_and_serves_nothing(t
 
 
 def test_a_server_certificate_holds_addresses_as_addresses_and_names_as_names(tmp_path: Path) -> None:
-    pair = Authority(tmp_path, "box").issue("api", "api", hosts=["10.111.0.1", "kubernetes"])
+    pair = Authority.create(tmp_path, "box").issue("api", "api", hosts=["10.111.0.1", "kubernetes"])
     names = read(pair.certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.111.0.1"]
     assert names.get_values_for_type(x509.DNSName) == ["kubernetes"]

@@ -7,7 +7,10 @@ import tomllib
 import pytest
 
 from box import nodefiles
-from box.layout import NODES, Group
+from box.inventory import plan_nodes
+from box.layout import Group
+
+NODES = plan_nodes(3, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Life of a node from outside: made, started, cut off as by a power cut, started again, removed.
+
+`down` is sudden: every process is killed and the network leg is plugged out, so that others see silence and not a
+refusal. What the node has on its disk stays, what was in its memory (`/run`, `/tmp`, pods) does not.
+"""
+
+import signal
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from box import api, cgroups, controlplane, network, node, nodedisk, process
+from box.build import Tools
+from box.certificates import Authority
+from box.errors import BoxError
+from box.inventory import build_node, get_node, read_nodes, write_nodes
+from box.layout import PKI, Containerd, Node
+from box.process import Record
+from box.state import read_state
+
+_READY_SECONDS = 90.0
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def create_node(each: Node, tools: Tools, containerd: Path, authority: Authority) -> None:
+    """Give a new node its network and its disk; nothing of it runs yet."""
+    network.connect_node(each)
+    nodedisk.create_disk(each, tools, containerd, authority)
+
+
+def start_nodes(nodes: Sequence[Node], tools: Tools, containerd: Path) -> None:
+    """Start nodes from their disks, all at once; returns when the containerd of each answers."""
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        list(pool.map(lambda each: _start(each, tools, containerd), nodes))
+
+
+def await_ready(nodes: Sequence[Node], seconds: float = _READY_SECONDS) -> None:
+    """Wait until every one of these Nodes is Ready; raises BoxError with the logs of those that are not."""
+    records = [node.find_init(each) for each in nodes]
+    names = ", ".join(each.name for each in nodes)
+    controlplane.wait_for(f"Nodes {names}", seconds, lambda: _are_ready(nodes), *records)
+
+
+def add_node(name: str, tools: Tools, containerd: Path, generation: Containerd = Containerd.V2) -> Node:
+    """Have a new machine join the cluster and wait until it is Ready; raises BoxError when it is there already."""
+    made = build_node(name, generation)
+    nodes = read_nodes()
+    if any(each.name == name for each in nodes):
+        raise BoxError(f"node {name} is there already; remove it first: python -m box node remove {name}")
+    write_nodes([*nodes, made])
+    create_node(made, tools, containerd, Authority(PKI))
+    start_nodes([made], tools, containerd)
+    controlplane.wait_for(f"Node {name}", 60, lambda: name in api.fetch_nodes())
+    api.label_node(name, made.labels)
+    await_ready([made])
+    return made
+
+
+def remove_node(name: str) -> None:
+    """Take a machine away for good, as an administrator does: its processes, its Node object, its disk."""
+    gone = get_node(name)
+    if gone.number == min(each.number for each in read_nodes()):
+        raise BoxError(f"node {name} is the first master, which the box needs; remove another one")
+    _kill(gone)
+    api.delete(f"/api/v1/nodes/{name}")
+    network.disconnect_node(gone)
+    cgroups.remove_group(gone.namespace)
+    nodedisk.delete_disk(gone)
+    write_nodes([each for each in read_nodes() if each.name != name])
+
+
+def cut_power(name: str) -> None:
+    """Cut a node's power: nothing of it runs or answers any more. One that is down already is no error."""
+    gone = get_node(name)
+    network.set_link(gone.namespace, up=False)
+    _kill(gone)
+
+
+def restore_power(name: str) -> None:
+    """Boot a node that is down; returns when its Node is Ready again."""
+    back = get_node(name)
+    if node.is_running(back):
+        raise BoxError(f"node {name} runs already; python -m box node reboot {name} starts it anew")
+    network.set_link(back.namespace, up=True)
+    started = datetime.now(UTC).replace(microsecond=0)
+    found = read_state()
+    record = node.start_node(back, [Path(found.containerd)] if found else [])
+    # A Node stays Ready for a while after its machine died: only what it has said since its boot counts.
+    controlplane.wait_for(
+        f"Node {name}", _READY_SECONDS, lambda: (api.fetch_ready_since(name) or _NEVER) >= started, record
+    )
+
+
+def reboot(name: str) -> None:
+    """Cut a node's power and boot it again; returns when its Node is Ready again."""
+    cut_power(name)
+    restore_power(name)
+
+
+def _start(each: Node, tools: Tools, containerd: Path) -> None:
+    record = node.start_node(each, [containerd])
+    log = each.disk / "var/log"
+
+    def answers() -> bool:
+        return node.exec(each.name, ["ctr", "version"], check=False).returncode == 0
+
+    controlplane.wait_for(f"containerd of node {each.name} (its journal lies in {log})", 30, answers, record)
+    # The platform puts the pause image into containerd by hand as well.
+    images = ["ctr", "-n", "k8s.io", "images"]
+    node.exec(each.name, [*images, "import", "--local", str(tools.images.pause_tar)])
+    node.exec(each.name, [*images, "label", tools.images.pause_reference, "io.cri-containerd.pinned=pinned"])
+
+
+def _kill(gone: Node) -> None:
+    """End a node's first process, and with it every other one; returns when none is left."""
+    for record in _find_records(gone):
+        process.send(record, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while left := [record for record in _find_records(gone) if process.is_alive(record)]:
+        if time.monotonic() > until:
+            raise BoxError(
+                f"node {gone.name}: process {left[0].pid} does not end after SIGKILL; see `ps -o pid,stat,cmd`"
+            )
+        time.sleep(0.05)
+    for record in _find_records(gone):
+        process.forget(record.name)
+
+
+def _find_records(gone: Node) -> list[Record]:
+    return [record for record in process.read_records() if record.name in {gone.name, f"{gone.name}-unshare"}]
+
+
+def _are_ready(nodes: Sequence[Node]) -> bool:
+    ready = api.fetch_nodes()
+    return all(ready.get(each.name) for each in nodes)
