@@ -15,6 +15,7 @@ from d8registry.nodes import (
     build_layout,
     build_plan,
     build_proof,
+    build_uninstall_plan,
     expected_token,
     parse_plan,
     render_plan,
@@ -62,6 +63,15 @@ def test_the_json_has_the_fields_of_the_interface() -> None:
     assert set(document["layouts"]["old"]["proofs"][0]) == {
         *("id", "host", "files", "reference", "address", "deadlineSeconds", "masterPulls"),
     }
+
+
+def test_a_plan_that_uninstalls_says_so_and_names_no_folder() -> None:
+    wanted = build_uninstall_plan(counter=9, epoch="3f9c2a1b", salt="a1")
+    document = json.loads(render_plan(wanted))
+    assert document["uninstall"] is True
+    assert [layout["folders"] for layout in document["layouts"].values()] == [[]]
+    assert parse_plan(render_plan(wanted)) == wanted
+    assert expected_token(wanted, "worker-0").startswith("9.3f9c2a1b.")
 
 
 def test_canaries_are_expected_to_report_another_token() -> None:

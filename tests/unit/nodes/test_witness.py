@@ -20,6 +20,8 @@ REPORT: dict[str, Any] = {
     "message": "401",
     "configPath": True,
     "customConfig": False,
+    "customDetail": "conf.d/mine.toml: registry.mirrors",
+    "foreignAgent": "registry.d/.managed-by-agent",
     "dialMilliseconds": 3,
     "bootID": "x",
     "at": "2026-11-23T12:00:00Z",
@@ -34,8 +36,24 @@ def test_a_report_is_read_whole() -> None:
         message="401",
         config_path=True,
         custom_config=False,
+        custom_detail="conf.d/mine.toml: registry.mirrors",
+        foreign_agent="registry.d/.managed-by-agent",
         at=datetime(2026, 11, 23, 12, tzinfo=UTC),
     )
+
+
+def test_the_report_of_an_earlier_program_has_no_details() -> None:
+    earlier = {key: value for key, value in REPORT.items() if key not in {"customDetail", "foreignAgent"}}
+    parsed = parse_witness(json.dumps(earlier))
+    assert isinstance(parsed, Witness)
+    assert (parsed.custom_detail, parsed.foreign_agent) == ("", "")
+
+
+def test_texts_are_one_bounded_line_and_nothing_else() -> None:
+    parsed = parse_witness(json.dumps({**REPORT, "message": "a\nb" * 400, "customDetail": {"x": 1}}))
+    assert isinstance(parsed, Witness)
+    assert (len(parsed.message), parsed.custom_detail) == (500, "")
+    assert "\n" not in parsed.message
 
 
 @pytest.mark.parametrize("annotation", [None, "", "  "])

@@ -14,6 +14,7 @@ class WitnessResult(StrEnum):
     APPLIED = "applied"
     FAILING = "failing"
     RESTORED = "restored"
+    UNINSTALLING = "uninstalling"
 
 
 class FailureClass(StrEnum):
@@ -29,6 +30,7 @@ class FailureClass(StrEnum):
     SERVER = "server"
     TIMEOUT = "timeout"
     DISK = "disk"
+    FOREIGN = "foreign"
     OTHER = "other"
     NONE = ""
 
@@ -43,7 +45,11 @@ class ContainerdConfig(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """A node's own report (annotation registry.deckhouse.io/node-report)."""
+    """A node's own report (annotation registry.deckhouse.io/node-report).
+
+    `custom_detail` says which registry settings of containerd are not the platform's, and in which file;
+    `foreign_agent` which other manager of registry.d was found. Both are for people, and empty where nothing was found.
+    """
 
     token: str
     result: WitnessResult
@@ -51,6 +57,8 @@ class Witness:
     message: str = ""
     config_path: bool = False
     custom_config: bool = False
+    custom_detail: str = ""
+    foreign_agent: str = ""
     at: datetime | None = None
 
 

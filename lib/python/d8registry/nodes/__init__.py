@@ -13,6 +13,7 @@ from d8registry.nodes.plan import (
     build_layout,
     build_plan,
     build_proof,
+    build_uninstall_plan,
     expected_token,
 )
 from d8registry.nodes.wire import parse_plan, render_plan
@@ -27,6 +28,7 @@ __all__ = [
     "build_layout",
     "build_plan",
     "build_proof",
+    "build_uninstall_plan",
     "expected_token",
     "parse_plan",
     "parse_witness",

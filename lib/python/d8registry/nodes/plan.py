@@ -59,7 +59,8 @@ class NodePlan:
     """Secret registry-node-plan.
 
     `counter` grows with every change; `epoch` is random text of hex digits. `salt` is random and stays inside the
-    Secret: tokens stand in annotations that many may read, and must not let anyone try out passwords.
+    Secret: tokens stand in annotations that many may read, and must not let anyone try out passwords. `uninstall`
+    makes a node say so once and then remove everything of ours, the program included.
     """
 
     counter: int
@@ -69,6 +70,7 @@ class NodePlan:
     default: str
     layouts: tuple[tuple[str, Layout], ...]
     canaries: Canaries | None = None
+    uninstall: bool = False
 
     def get_layout(self, name: str) -> Layout:
         """Return the layout called `name`; raises InvalidObject where there is none."""
@@ -137,6 +139,19 @@ def build_plan(
     if canaries is not None:
         plan.get_layout(canaries.layout)
     return plan
+
+
+def build_uninstall_plan(*, counter: int, epoch: str, salt: str, interval_seconds: int = 20) -> NodePlan:
+    """Build the plan after which nothing of ours is left on a node; its one layout has no folder."""
+    return NodePlan(
+        counter=counter,
+        epoch=epoch,
+        salt=salt,
+        interval_seconds=interval_seconds,
+        default="none",
+        layouts=(("none", build_layout(())),),
+        uninstall=True,
+    )
 
 
 def expected_token(plan: NodePlan, node_name: str) -> str:

@@ -4,6 +4,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from d8registry.errors import InvalidObject
@@ -19,7 +20,7 @@ _FILE = re.compile(r"hosts\.toml|ca-[0-9a-f]{12}\.crt")
 def render_plan(plan: NodePlan) -> str:
     """Render the plan; equal plans give equal bytes."""
     canaries = plan.canaries
-    document = {
+    document: dict[str, object] = {
         "schema": SCHEMA,
         "counter": plan.counter,
         "epoch": plan.epoch,
@@ -36,6 +37,8 @@ def render_plan(plan: NodePlan) -> str:
             for name, layout in plan.layouts
         },
     }
+    if plan.uninstall:
+        document["uninstall"] = True
     return json.dumps(document, sort_keys=True, separators=(",", ":")) + "\n"
 
 
@@ -58,7 +61,7 @@ def parse_plan(text: str) -> NodePlan:
 
 def _parse_document(document: Mapping[str, Any]) -> NodePlan:
     canaries = document["canaries"]
-    return build_plan(
+    plan = build_plan(
         counter=int(document["counter"]),
         epoch=str(document["epoch"]),
         salt=str(document["salt"]),
@@ -73,6 +76,7 @@ def _parse_document(document: Mapping[str, Any]) -> NodePlan:
         },
         canaries=None if canaries is None else Canaries(layout=canaries["layout"], nodes=tuple(canaries["nodes"])),
     )
+    return replace(plan, uninstall=document.get("uninstall") is True)
 
 
 def _render_folder(folder: HostsFolder) -> dict[str, object]:

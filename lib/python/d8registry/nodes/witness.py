@@ -31,13 +31,20 @@ def parse_witness(annotation: str | None) -> Witness | Unreadable | None:
             token=str(report["token"]),
             result=WitnessResult(report["result"]),
             failure=_parse_class(str(report.get("class", ""))),
-            message=str(report.get("message", "")),
+            message=_parse_text(report.get("message")),
             config_path=report.get("configPath") is True,
             custom_config=report.get("customConfig") is True,
+            custom_detail=_parse_text(report.get("customDetail")),
+            foreign_agent=_parse_text(report.get("foreignAgent")),
             at=datetime.fromisoformat(report["at"]) if report.get("at") else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         return Unreadable(reason=f"the report cannot be read: {type(error).__name__}: {error}")
+
+
+def _parse_text(value: object) -> str:
+    # Node objects are read by many and edited by some: what goes into conditions is one bounded line.
+    return " ".join(value.split())[:500] if isinstance(value, str) else ""
 
 
 def _parse_class(word: str) -> FailureClass:
