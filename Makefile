@@ -5,10 +5,10 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-SOURCES := lib/python/d8registry images/auth hooks box tests
+SOURCES := lib/python/d8registry images/auth hooks box tests bench
 SHELL_FILES = $(shell git ls-files '*.sh' '*.sh.tpl' .ci/run images/proxy/run-nginx box/platform/bin)
 
-.PHONY: help deps build demo test test-full check lint types layers unit golden down
+.PHONY: help deps build demo test test-full check lint types layers unit bench-hooks golden down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ layers: deps
 unit: deps
 	@echo "== fast tests"
 	@$(PY) -m pytest -q -n 2 -m "not box" tests
+
+bench-hooks: deps ## CPU of a run with nothing to do, Helm runs and API writes of a switch; ends with one line
+	@PYTHONPATH=lib/python:. $(PY) -m bench.hooks
 
 golden: $(VENV)/.ready ## Write the golden files anew; read the difference before you commit it
 	@GOLDEN=write $(PY) -m pytest -q -m "not box" tests

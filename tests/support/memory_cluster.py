@@ -76,8 +76,9 @@ class _Kube(FakeKube):
 class MemoryCluster:
     """Three nodes, Unmanaged, pulling from registry.example.com/deckhouse/ee."""
 
-    def __init__(self) -> None:
+    def __init__(self, digests: Mapping[str, Mapping[str, str]] = DIGESTS) -> None:
         self.kube = _Kube()
+        self.digests = digests
         self.operations_done: int | None = None
         self.now = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         self.values: dict[str, Any] = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
@@ -119,7 +120,7 @@ class MemoryCluster:
         return Run(
             snapshots=json.loads(json.dumps(snapshots)),
             values=json.loads(json.dumps(self.values)),
-            global_values={"clusterIsBootstrapped": True, "modulesImages": {"digests": DIGESTS}},
+            global_values={"clusterIsBootstrapped": True, "modulesImages": {"digests": self.digests}},
             config_values={},
             now=self.now,
             bindings=frozenset(bindings),

@@ -86,7 +86,7 @@ def test_an_absent_secret_or_key_is_no_state() -> None:
     assert parse_state({"metadata": {}, "data": {}}) is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "schema: 1\n", "{broken", "schema: 2\n"])
+@pytest.mark.parametrize("text", ["", "[]", "schema: 1\n", "{broken", "schema: 3\n"])
 def test_what_cannot_be_understood_is_said_to_be(text: str) -> None:
     with pytest.raises(StateUnreadable, match="registry-state"):
         parse_state(secret(text))

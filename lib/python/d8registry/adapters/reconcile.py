@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of the reconcile hook: read, decide, and write either a new state or the effects of the one that was read."""
 
-import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -49,6 +48,8 @@ def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
     )
     written = read_highest_revision({name: entry for name, entry in seen.items() if name != NAME})
     if state is None:
+        import secrets as randomness
+
         state = build_initial_state(
             observed,
             highest_counter=find_highest_counter(seen, observed.nodes),

@@ -3,21 +3,19 @@
 
 Built on the `deckhouse` SDK's readers and writers. What the SDK does wrong is not used: it calls the hook once a
 binding context against the initial values (updates get lost), does not escape JSON pointers, patches inside lists and
-takes an empty context for success. Here a process decides once, whatever number of contexts came; values are written
+takes an empty context for success. Every run pays for what it imports, so what only some runs need (pathlib too) is
+imported where they need it. Here a process decides once, whatever number of contexts came; values are written
 as whole subtrees below `registry.internal`; and they are validated before any output is written, because the operator
 carries out kube operations before it refuses values.
 """
 
 import json
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
-from d8registry.adapters.schema import validate_values
 from d8registry.errors import ExchangeFailed, RegistryError
 
 JSON = Any
@@ -63,13 +61,15 @@ def run_hook(config: Mapping[str, JSON], handle: Callable[[Run], Outputs]) -> No
         _fail(str(error))
     except Exception as error:
         # A defect of ours. Its message may quote what it choked on, a password too: the place says enough.
+        import traceback
+
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno} in {frame.name}"
         _fail(f"defect in the registry module, please report it: {type(error).__name__} at {place}")
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"{Path(sys.argv[0]).name}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{sys.argv[0].rpartition('/')[2]}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -97,7 +97,9 @@ def _run(handle: Callable[[Run], Outputs]) -> None:
     outputs = handle(run)
     kube, patches = KubeOperationCollector(), _Payloads(build_values_patch(run.values, outputs.internal or {}))
     if patches.data:
-        validate_values(_module_root(), run.values, outputs.internal or {})
+        from d8registry.adapters.schema import find_module_root, validate_values
+
+        validate_values(find_module_root(sys.argv[0]), run.values, outputs.internal or {})
     for operation in outputs.operations:
         kube.collect(dict(operation))
     try:
@@ -131,13 +133,6 @@ def _merge_snapshots(contexts: list[JSON]) -> dict[str, tuple[JSON, ...]]:
                 entry["filterResult"] if "filterResult" in entry else entry["object"] for entry in entries or []
             )
     return merged
-
-
-def _module_root() -> Path:
-    for folder in Path(sys.argv[0]).resolve().parents:
-        if (folder / "openapi").is_dir():
-            return folder
-    raise ExchangeFailed(f"no openapi/ folder above {sys.argv[0]}: the hook lies outside its module")
 
 
 def _escape(token: str) -> str:

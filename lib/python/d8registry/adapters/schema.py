@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from d8registry.errors import InvalidValues
+from d8registry.errors import ExchangeFailed, InvalidValues
+
+
+def find_module_root(program: str) -> Path:
+    """Find the folder with openapi/ above a hook's file; raises ExchangeFailed where there is none."""
+    for folder in Path(program).resolve().parents:
+        if (folder / "openapi").is_dir():
+            return folder
+    raise ExchangeFailed(f"no openapi/ folder above {program}: the hook lies outside its module")
 
 
 def load_schema(root: Path) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 """Secret `registry-bashible-config`: what node-manager renders node configuration from (platform.md section 4)."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from d8registry.kube.yamltext import dump_yaml
 from d8registry.model.endpoint import Base, Credentials, Source
 from d8registry.model.settings import Mode
 
@@ -13,7 +13,7 @@ NAME = "registry-bashible-config"
 
 
 def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]], salt: str) -> str:
-    """Build the YAML text of key `config`; `hosts` maps a folder's host to its sources in order.
+    """Build the text of key `config`, JSON, which is YAML; `hosts` maps a folder's host to its sources in order.
 
     `version` names the content, so that equal content is one version; salted, because the platform shows it in an
     annotation of every Node and the content holds passwords.
@@ -26,8 +26,8 @@ def build_config(mode: Mode, base: Base, hosts: Mapping[str, Sequence[Source]], 
             host: {"mirrors": [_build_mirror(source) for source in sources]} for host, sources in sorted(hosts.items())
         },
     }
-    version = hashlib.sha256((salt + dump_yaml(body, sort_keys=True)).encode()).hexdigest()[:16]
-    return dump_yaml({**body, "version": version}, sort_keys=True)
+    version = hashlib.sha256((salt + _dump(body)).encode()).hexdigest()[:16]
+    return _dump({**body, "version": version})
 
 
 def _build_mirror(source: Source) -> dict[str, Any]:
@@ -45,3 +45,7 @@ def _build_mirror(source: Source) -> dict[str, Any]:
 
 def _build_auth(credentials: Credentials) -> dict[str, str]:
     return {"username": credentials.username, "password": credentials.password.value, "auth": ""}
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,20 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML by libyaml where the interpreter has it: several times faster, the same text."""
+"""YAML by libyaml where the interpreter has it, and the plain rows that need no library."""
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
 def load_yaml(text: str) -> Any:
-    """Parse one document with the safe loader; raises yaml.YAMLError."""
+    """Parse one document with the safe loader; raises ValueError."""
     import yaml
 
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {type(error).__name__}") from None
 
 
-def dump_yaml(value: Any, *, sort_keys: bool = False) -> str:
-    """Render one document in block style, long lines unbroken; equal values give equal bytes."""
-    import yaml
+def dump_rows(rows: Iterable[Mapping[str, str | int]]) -> str:
+    """Render a list of flat mappings as YAML, one `key: value` a line, every value spelled as in JSON."""
+    lines = []
+    for row in rows:
+        for index, (key, value) in enumerate(row.items()):
+            lines.append(f"{'  ' if index else '- '}{key}: {json.dumps(value, ensure_ascii=False)}\n")
+    return "".join(lines) or "[]\n"
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(value, Dumper=dumper, sort_keys=sort_keys, width=10**6)
-    return text
+
+def load_rows(text: str) -> list[dict[str, Any]]:
+    """Parse what `dump_rows` wrote; what others wrote is parsed as YAML. Raises ValueError."""
+    rows: list[dict[str, Any]] = []
+    try:
+        for line in text.removesuffix("\n").split("\n"):
+            if line.startswith("- "):
+                rows.append({})
+            key, _, value = line[2:].partition(": ")
+            rows[-1][key] = json.loads(value)
+    except (ValueError, IndexError):
+        found = load_yaml(text)
+        return found if isinstance(found, list) else []
+    return rows

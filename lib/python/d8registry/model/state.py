@@ -8,7 +8,7 @@ from enum import StrEnum
 from d8registry.model.endpoint import Endpoint
 from d8registry.model.settings import CheckMode, Mode
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Step(StrEnum):
