@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 SOURCES := lib/python/d8registry images/auth hooks box tests bench
-SHELL_FILES = $(shell git ls-files '*.sh' '*.sh.tpl' .ci/run images/proxy/run-nginx box/platform/bin)
+SHELL_FILES = $(shell git ls-files '*.sh' .ci/run images/proxy/run-nginx box/platform/bin)
 
 .PHONY: help deps build demo test test-full check lint types layers unit bench-hooks golden down
 
@@ -40,6 +40,7 @@ lint: deps
 	@$(VENV)/bin/ruff check --quiet $(SOURCES)
 	@$(VENV)/bin/ruff format --quiet --check $(SOURCES)
 	@shellcheck --severity=style $(SHELL_FILES)
+	@cat templates/registry-node/program/_*.sh.tpl | shellcheck --severity=style -
 
 types: deps
 	@echo "== mypy"

@@ -19,7 +19,7 @@ from d8registry.nodes import NodePlan, Unreadable, expected_token, parse_witness
 
 from tests.support.kubelet_api import KubeletApi
 
-PROGRAM = Path(__file__).parents[2] / "templates/registry-node/_registry-node.sh.tpl"
+PARTS = Path(__file__).parents[2] / "templates/registry-node/program"
 # The commands of the program that only pass through a shim.
 PASSED_ON = frozenset(
     (
@@ -60,6 +60,11 @@ _SYSTEMCTL = """#!/bin/bash
 """
 
 
+def read_program() -> str:
+    """Put the program together from its parts, in the order of their names, as the node step does."""
+    return "\n".join(path.read_text() for path in sorted(PARTS.glob("_*.sh.tpl")))
+
+
 @dataclass
 class ScratchNode:
     """One scratch node; `folder` holds the root, the shims and the API's files."""
@@ -74,6 +79,8 @@ class ScratchNode:
         self.fuse = self.folder / "fuse"
         self.calls_file = self.folder / "calls"
         self.ctr = self.folder / "ctr"
+        self.program = self.folder / "registry-node"
+        self.program.write_text(read_program())
         (self.ctr / "content").mkdir(parents=True)
         (self.folder / "main-pid").write_text("0\n")
         self._make_shims(self.folder / "bin")
@@ -117,7 +124,7 @@ class ScratchNode:
         """Start the program and leave it running."""
         environment = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "REGISTRY_NODE_ROOT": str(self.root)}
         return subprocess.Popen(
-            ["bash", str(PROGRAM), *(arguments or ("run",))],
+            ["bash", str(self.program), *(arguments or ("run",))],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.scratch_node import read_program
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "templates/registry-node"
 
@@ -93,8 +95,7 @@ def test_the_step_installs_the_very_files_twice_over(step: str, tmp_path: Path) 
     assert ran.stdout == "info: registry-node installed\nthe step returned\n"
     program = tmp_path / "opt/deckhouse/bin/registry-node"
     assert program.stat().st_mode & 0o777 == 0o755
-    shipped = (SOURCES / "_registry-node.sh.tpl").read_text()
-    assert program.read_text().replace(str(tmp_path), "").rstrip() == shipped.rstrip()
+    assert program.read_text().replace(str(tmp_path), "").rstrip() == read_program().rstrip()
     for kind in ("service", "timer", "path"):
         unit = tmp_path / f"etc/systemd/system/registry-node.{kind}"
         assert (
@@ -112,12 +113,12 @@ def test_the_step_installs_the_very_files_twice_over(step: str, tmp_path: Path) 
 
 
 def test_the_files_hold_no_opening_braces_of_a_template() -> None:
-    for path in SOURCES.glob("_registry-node.*"):
+    for path in SOURCES.rglob("_*.tpl"):
         assert "{{" not in path.read_text(), f"{path.name}: Helm would take that for a template"
 
 
 def test_the_program_passes_shellcheck() -> None:
     checked = subprocess.run(
-        ["shellcheck", str(SOURCES / "_registry-node.sh.tpl")], capture_output=True, text=True, check=False
+        ["shellcheck", "--severity=style", "-"], input=read_program(), capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stdout

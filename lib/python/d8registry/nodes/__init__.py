@@ -2,7 +2,7 @@
 """What nodes are told (the node plan) and what they answer (the witness).
 
 The program that reads the one and writes the other is bash and lies in templates/registry-node/, where Helm can read
-it: `_registry-node.sh.tpl` and its systemd units.
+it: the parts in program/, and its systemd units.
 """
 
 from d8registry.nodes.plan import (

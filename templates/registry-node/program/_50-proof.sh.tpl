@@ -1,0 +1,109 @@
+# One proof: what is fetched, and what masters pull and pin.
+
+prove() { # FOLDER OF A PROOF: fetch past the local store, with that source's own credentials
+  local id reference address deadline pulls role=node hosts="$1/hosts" layer pull
+  { read -r id && read -r reference && read -r address && read -r deadline && IFS= read -r pulls; } <"$1/meta"
+  if [[ -n $pulls ]]; then
+    is_master && role=master
+    [[ -z $ERROR_CLASS ]] || return 1
+  fi
+  if read_text "$KEEP/passed" && [[ $'\n'$REPLY == *$'\n'"$id $role"$'\n'* ]]; then return 0; fi
+  SECONDS=0
+  fetch_manifest "$hosts" "$deadline" "$reference" || return 1
+  layer=$(jq -r '.layers | min_by(.size).digest' "$RUN/manifest.json") || layer=''
+  [[ $layer == sha256:* ]] || { fail other "$reference: its manifest has no layer"; return 1; }
+  fetch "$hosts" "$deadline" /dev/null "$layer" content fetch-blob "$reference" || return 1
+  dial "$address"
+  if [[ $role == master ]]; then
+    for pull in $pulls; do pin "$hosts" "$deadline" "$pull" || return 1; done
+  fi
+  log "proven: $reference answers"
+  read_text "$KEEP/passed"
+  write_text "$KEEP/passed" "$REPLY$id $role" && rm_said proof
+}
+
+fetch_manifest() { # HOSTS DEADLINE REFERENCE: of an index, the one of this machine; in $RUN/manifest.json
+  local digest machine
+  fetch "$1" "$2" "$RUN/manifest.json" "${3##*@}" content fetch-object "$3" || return 1
+  case $(uname -m) in
+    x86_64) machine=amd64 ;;
+    aarch64) machine=arm64 ;;
+    *) machine=$(uname -m) ;;
+  esac
+  digest=$(jq -r --arg machine "$machine" 'if has("manifests") then
+      first(.manifests[] | select(.platform.os == "linux" and .platform.architecture == $machine) | .digest) // "none"
+    else "" end' "$RUN/manifest.json") || { fail other "$3: its manifest is not JSON"; return 1; }
+  [[ -n $digest ]] || return 0
+  [[ $digest == sha256:* ]] || { fail not-found "$3: the index has no image for linux/$machine"; return 1; }
+  fetch "$1" "$2" "$RUN/manifest.json" "$digest" content fetch-object "${3%@*}@$digest"
+}
+
+fetch() { # HOSTS DEADLINE FILE DIGEST content fetch-… REFERENCE: what comes must have the digest
+  local hosts=$1 left=$(($2 - SECONDS)) into=$3 digest=$4 sum status reference=$7
+  local -a arguments=("$reference")
+  [[ $6 == fetch-object ]] || arguments+=("$digest")
+  ((left > 0)) || left=1
+  sum=$(exec 9>&- && run_ctr "$left" "$5" "$6" --hosts-dir "$hosts" "${arguments[@]}" 2>"$RUN/ctr.err" | tee "$into" | sha256sum)
+  status=$?
+  if ((status != 0)); then
+    explain "$hosts" "$status" "$reference"
+    return 1
+  fi
+  [[ $digest != sha256:* || "sha256:${sum%% *}" == "$digest" ]] ||
+    fail other "$reference: the registry sent something else than $digest"
+}
+
+pin() { # HOSTS DEADLINE REFERENCE: bring an image here and keep the kubelet from removing it
+  run_ctr $(($2 * 10)) images pull --hosts-dir "$1" "$3" >/dev/null 2>"$RUN/ctr.err"
+  local status=$?
+  if ((status != 0)); then
+    explain "$1" "$status" "$3"
+    return 1
+  fi
+  run_ctr 30 images label "$3" io.cri-containerd.pinned=pinned >/dev/null 2>"$RUN/ctr.err" ||
+    { explain "$1" $? "$3"; return 1; }
+  read_text "$KEEP/pinned"
+  [[ $'\n'$REPLY == *$'\n'"$3"$'\n'* ]] || write_text "$KEEP/pinned" "$REPLY$3"
+}
+
+unpin() { # REFERENCES THAT STAY
+  local reference left=''
+  [[ -s $KEEP/pinned ]] || return 0
+  while IFS= read -r reference; do
+    [[ -n $reference ]] || continue
+    if [[ $'\n'$1 == *$'\n'"$reference"$'\n'* ]]; then left+="$reference"$'\n'; continue; fi
+    run_ctr 30 images label "$reference" io.cri-containerd.pinned= >/dev/null 2>&1 ||
+      log "$reference was pinned and is not there any more"
+  done <"$KEEP/pinned"
+  write_text "$KEEP/pinned" "${left%$'\n'}"
+}
+
+run_ctr() { # SECONDS ARGUMENTS…: with containerd's own proxy settings, and without our lock
+  local limit=$1 pid setting
+  local -a settings=()
+  shift
+  if read_line "$RUN/containerd" && pid=${REPLY%% *} && [[ -n $pid && -r /proc/$pid/environ ]]; then
+    while IFS= read -r -d '' setting; do
+      [[ ${setting%%=*} =~ ^(HTTPS?_PROXY|NO_PROXY|https?_proxy|no_proxy)$ ]] && settings+=("${setting%%=*}")
+      [[ ${setting%%=*} =~ ^(HTTPS?_PROXY|NO_PROXY|https?_proxy|no_proxy)$ ]] && export "${setting?}"
+    done <"/proc/$pid/environ"
+  fi
+  timeout --kill-after=5 "$limit" ctr --namespace k8s.io "$@" 9>&-
+  local status=$?
+  [[ ${#settings[@]} == 0 ]] || unset "${settings[@]}"
+  return "$status"
+}
+
+is_master() { # sets an error where the API does not say
+  api GET "/api/v1/nodes/$NODE" "$METADATA" || { fail other "the API server does not say whether this is a master"; return 1; }
+  [[ $STATUS == 200 ]] || { fail other "own Node: HTTP $STATUS"; return 1; }
+  jq -e '.metadata.labels // {} | has("node-role.kubernetes.io/control-plane")' <<<"$REPLY" >/dev/null 2>&1
+}
+
+dial() { # ADDRESS: how long a connection takes, in milliseconds (name lookup included)
+  local took
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  took=$(timeout 5 bash -c 's=$(date +%s%N); exec 3<>"/dev/tcp/$0/$1" || exit 1; e=$(date +%s%N); echo $(((e - s) / 1000000))' \
+    "${1%:*}" "${1##*:}" 2>/dev/null) || took=0
+  write_text "$KEEP/dial" "$took"
+}
