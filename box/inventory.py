@@ -5,13 +5,12 @@ A name says the group and the place in it (`worker-3`); the place gives the addr
 added again is the same machine to everybody else.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from box.errors import BoxError
+from box.errors import BoxError, suggest
 from box.layout import RUN, Containerd, Group, Node
 
 _FILE = RUN / "inventory.json"
@@ -77,6 +76,4 @@ def get_node(name: str) -> Node:
         return nodes[name]
     if not nodes:
         raise BoxError(f"there is no node {name}: no box is up; start one: python -m box up")
-    near = difflib.get_close_matches(name, nodes, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise BoxError(f"there is no node {name}; nodes are {', '.join(nodes)}{hint}")
+    raise BoxError(f"there is no node {name}{suggest(name, nodes)}")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The box's command line: what its help teaches and how it speaks of words that it does not know."""
+
+import argparse
+from collections.abc import Iterator
+
+import pytest
+
+from box.cli import build_parser, main
+from box.errors import suggest
+
+
+def _each_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _each_parser(below)
+
+
+@pytest.mark.parametrize("parser", list(_each_parser(build_parser())), ids=lambda parser: parser.prog)
+def test_every_command_says_what_it_and_each_of_its_arguments_is_for(parser: argparse.ArgumentParser) -> None:
+    assert parser.description
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            assert [each.dest for each in action._choices_actions if not each.help] == []
+        else:
+            assert action.help, f"{parser.prog}: {action.dest}"
+
+
+@pytest.mark.parametrize("parser", list(_each_parser(build_parser())), ids=lambda parser: parser.prog)
+def test_examples_in_help_are_commands_that_the_box_takes(parser: argparse.ArgumentParser) -> None:
+    lines = [line.strip() for line in (parser.epilog or "").splitlines()]
+    for line in (line for line in lines if line.startswith("python -m box ")):
+        words = line.split("  ")[0].split()[3:]
+        if words[0] != "kubectl":
+            build_parser().parse_args(words)
+
+
+def test_an_unknown_command_is_met_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["statsu"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        "box: there is no `statsu` here; did you mean status?\nmore: python -m box --help\n"
+    )
+
+
+def test_an_unknown_name_is_met_with_the_nearest_ones_or_with_all() -> None:
+    nodes = ("master-0", "worker-0", "worker-1")
+    assert suggest("worker-O", nodes) == "; did you mean worker-0 or worker-1?"
+    assert suggest("xyz", nodes) == "; there is master-0, worker-0, worker-1"
+    assert suggest("xyz", ()) == "; there is none"
