@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 SOURCES := lib/python/d8registry images/auth hooks box tests bench
 SHELL_FILES = $(shell git ls-files '*.sh' .ci/run images/proxy/run-nginx box/platform/bin)
 
-.PHONY: help deps build demo test test-full check lint types layers unit bench-hooks golden down
+.PHONY: help deps build bundle demo test test-full check lint types layers unit bench-hooks golden down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ deps: $(VENV)/.ready ## Install what the machine lacks: Python packages, and Deb
 
 build: deps ## Build the box's programs and images into the cache (first time about ten minutes)
 	@$(PY) -m box build
+
+bundle: deps ## Write the shipped module, dist/registry-module.tar: the same bytes every time
+	@$(PY) -m box bundle
 
 demo: build ## The main job: a real cluster switched from Unmanaged to Direct under load (KEEP=1 leaves it up)
 	@$(PY) -m box demo $(if $(KEEP),--keep)

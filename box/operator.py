@@ -7,10 +7,13 @@ Both get the same folders, arguments and environment, those that addon-operator 
 import http.client
 import os
 import shutil
+import venv
+from collections.abc import Callable
 from pathlib import Path
 
 from box import core, process
 from box.build import Tools
+from box.bundle import collect, fetch_wheels, unpack, write_tar
 from box.errors import BoxError
 from box.layout import CORE, KUBECONFIG, LOGS, PYTHON, REPOSITORY, RUN
 from box.network import inside
@@ -21,26 +24,28 @@ NAME = "operator"
 DEBUG_SOCKET = FOLDER / "debug.sock"
 READY_PORT = 19650
 
-SHIPPED = (
-    ".helmignore", "Chart.yaml", "docs", "hooks", "lib", "module.yaml", "openapi", "oss.yaml",
-    "templates",
-)  # fmt: skip
-"""Entries of the repository that make the module; the box runs a copy of them."""
+PYTHON_OF_HOOKS = FOLDER / "python"
+"""An interpreter without packages, with a sitecustomize.py as the platform's: hooks find lib/python/dist only."""
 
 
-def install_module() -> None:
-    """Copy the module to where the operator looks for it, replacing an earlier copy."""
+def install_module(say: Callable[[str], None], bundle: Path | None = None) -> None:
+    """Unpack `bundle`, or one made of the checkout, to where the operator looks for modules."""
     shutil.rmtree(MODULE, ignore_errors=True)
     for folder in (MODULE, FOLDER / "global-hooks", FOLDER / "tmp"):
         folder.mkdir(parents=True, exist_ok=True)
     (FOLDER / "modules" / "values.yaml").write_text("registryEnabled: true\n", encoding="utf-8")
-    unshipped = shutil.ignore_patterns("__pycache__", "*.pyc", "internal")
-    for name in SHIPPED:
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, MODULE / name, ignore=unshipped)
-        elif source.is_file():
-            shutil.copy2(source, MODULE / name)
+    if bundle is None:
+        bundle = FOLDER / "registry-module.tar"
+        write_tar(collect(REPOSITORY, fetch_wheels(say)), bundle)
+    unpack(bundle, MODULE)
+    _make_python()
+
+
+def _make_python() -> None:
+    venv.create(PYTHON_OF_HOOKS, clear=True, symlinks=True, with_pip=False)
+    (packages,) = PYTHON_OF_HOOKS.glob("lib/python3.*/site-packages")
+    source = Path(__file__).with_name("hook_sitecustomize.py")
+    shutil.copyfile(source, packages / "sitecustomize.py")
 
 
 def start_operator(tools: Tools, program: Path | None) -> process.Record:
@@ -59,7 +64,8 @@ def start_operator(tools: Tools, program: Path | None) -> process.Record:
     for name, value in flags.items():
         words += [f"--{name}", value]
     log = LOGS / f"{NAME}.log"
-    return process.start(NAME, core.exec_command(words), environment=_environment(tools), log=log, folder=FOLDER)
+    folder = FOLDER if program else REPOSITORY  # where `-m box.runner` is found
+    return process.start(NAME, core.exec_command(words), environment=_environment(tools), log=log, folder=folder)
 
 
 def is_ready() -> bool:
@@ -86,7 +92,7 @@ def find_program(given: Path | None) -> Path | None:
 
 
 def _environment(tools: Tools) -> dict[str, str]:
-    folders = [PYTHON.parent, tools.helm.parent, tools.kubernetes, os.environ.get("PATH", os.defpath)]
+    folders = [PYTHON_OF_HOOKS / "bin", tools.helm.parent, tools.kubernetes, os.environ.get("PATH", os.defpath)]
     rate = {f"{name}_{what}": str(value) for name in ("KUBE_CLIENT", "OBJECT_PATCHER_KUBE_CLIENT")
             for what, value in (("QPS", 50), ("BURST", 100))}  # fmt: skip
     return {
@@ -94,7 +100,8 @@ def _environment(tools: Tools) -> dict[str, str]:
         "KUBECONFIG": str(KUBECONFIG),
         "DEBUG_UNIX_SOCKET": str(DEBUG_SOCKET),
         "PATH": ":".join(map(str, folders)),
-        # The module's own packages for hooks, and the repository for the runner.
-        "PYTHONPATH": f"{MODULE}/lib/python:{REPOSITORY}",
+        # What is on the caller's path must not reach hooks: they have what the bundle brings.
+        "PYTHONPATH": "",
+        "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

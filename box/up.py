@@ -34,6 +34,7 @@ class Options:
     """What the user asked `up` for."""
 
     operator: Path | None = None
+    bundle: Path | None = None
     containerd: Path | None = None
     masters: int = 1
     workers: int = 2
@@ -126,7 +127,7 @@ def install_platform(start: Start) -> None:
 
 def start_operator(start: Start) -> None:
     """Install a copy of the module, start what runs its hooks, and wait until it says that it is ready."""
-    operator.install_module()
+    operator.install_module(start.report.line, start.options.bundle)
     record = operator.start_operator(start.tools, start.options.operator)
     controlplane.wait_for("the operator", 120, operator.is_ready, record)
 

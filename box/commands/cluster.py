@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--containerd-dir", type=Path, metavar="DIR", help="take containerd, containerd-shim-runc-v2 and ctr from DIR"
     )
+    command.add_argument("--bundle", type=Path, metavar="FILE", help="run this bundle, not one made of the checkout")
     command.add_argument("--masters", type=int, default=1, metavar="N", help="how many masters (default 1)")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="how many workers (default 2)")
     commands.command("down", "remove everything of the box, also after a crash", _down)
@@ -41,6 +42,7 @@ def _up(options: argparse.Namespace, report: Report) -> int:
 
     asked = Options(
         operator=options.operator,
+        bundle=options.bundle,
         containerd=options.containerd_dir,
         masters=options.masters,
         workers=options.workers,
