@@ -9,6 +9,7 @@ from d8registry.adapters.idle import SWITCHING
 from d8registry.adapters.runtime import Outputs, Run
 from d8registry.errors import InvalidObject, StateUnreadable
 from d8registry.kube import platform, proxy
+from d8registry.kube.notices import Notice, add_notices, find_edits, parse_notices, render_notices
 from d8registry.kube.operations import Operation, apply_secret, merge_secret, read_highest_revision, read_revision
 from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
 from d8registry.model.state import State
@@ -91,8 +92,11 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
         return Outputs(
             operations=_write_state(decision, run, observed, seen, expected=state.revision), internal=desired.internal
         )
-    report = _write_state(decision, run, observed, seen, expected=state.revision)
-    return Outputs(operations=(*operations, *report), internal=desired.internal)
+    edits = find_edits(seen, operations, state.salt, is_paused=False, now=run.now)
+    report = _write_state(decision, run, observed, seen, expected=state.revision, edits=edits)
+    return Outputs(
+        operations=(*operations, *report), internal=desired.internal, warnings=tuple(str(edit) for edit in edits)
+    )
 
 
 def _renew(
@@ -116,7 +120,13 @@ def _renew(
 
 
 def _write_state(
-    decision: Decision, run: Run, observed: Observed, seen: Mapping[str, Any], *, expected: int
+    decision: Decision,
+    run: Run,
+    observed: Observed,
+    seen: Mapping[str, Any],
+    *,
+    expected: int,
+    edits: tuple[Notice, ...] = (),
 ) -> tuple[Operation, ...]:
     state = decision.state
     earlier = parse_conditions(seen.get(NAME))
@@ -128,6 +138,7 @@ def _write_state(
         "mode": state.current.mode.value,
         "target_mode": target.mode.value,
         "hash": target.endpoint.fingerprint,
+        "notices": render_notices(add_notices(parse_notices(seen.get(NAME)), edits)),
     }
     notes = {SWITCHING: "true" if state.switch else "false"}
     return apply_secret(NAME, data, seen.get(NAME), state.revision, expected=expected, annotations=notes)

@@ -41,10 +41,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What one process wants done: kube operations in order, and whole subtrees of `registry.internal`."""
+    """What one process wants done: kube operations in order, and whole subtrees of `registry.internal`.
+
+    `warnings` are lines for the operator's log.
+    """
 
     operations: tuple[Mapping[str, JSON], ...] = ()
     internal: Mapping[str, JSON] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def run_hook(config: Mapping[str, JSON], handle: Callable[[Run], Outputs]) -> None:
@@ -106,6 +110,8 @@ def _run(handle: Callable[[Run], Outputs]) -> None:
         Output(MetricsCollector(), kube, patches, _Payloads([]), _Payloads([])).flush()
     except OSError as error:
         raise ExchangeFailed(f"the operator's output cannot be written: {error}") from error
+    for warning in outputs.warnings:
+        print(json.dumps({"level": "warning", "msg": warning}))
 
 
 @dataclass(frozen=True, slots=True)

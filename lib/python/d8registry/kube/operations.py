@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from d8registry.kube.seal import SEAL, build_seal
+
 NAMESPACE = "d8-system"
 REVISION = "registry.deckhouse.io/revision"
 LABELS = {"heritage": "deckhouse", "module": "registry"}
@@ -27,15 +29,18 @@ def apply_secret(
     type_: str = "Opaque",
     annotations: Mapping[str, str] | None = None,
     expected: int | None = None,
+    salt: str = "",
 ) -> tuple[Operation, ...]:
     """Make Secret `name` in d8-system hold `data` (text, not base64), or nothing to do when it does.
 
     `seen` is the object (or a filter result with `data` and `metadata.annotations`), None where it is absent. With
     `expected` the object must still carry that very revision, else nothing is written: the state's own optimistic
-    lock. Keys that are not in `data` are removed; for an object that others write too see `merge_secret`.
+    lock. With `salt` the object is sealed, so that somebody else's edit can be told. Keys that are not in `data` are
+    removed; for an object that others write too see `merge_secret`.
     """
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
-    notes = {REVISION: str(revision), **(annotations or {})}
+    seal = {SEAL: build_seal(encoded, salt)} if salt else {}
+    notes = {REVISION: str(revision), **seal, **(annotations or {})}
     if seen is None:
         return (_create(name, encoded, notes, type_),)
     seen_notes = (seen.get("metadata") or {}).get("annotations") or {}
@@ -50,14 +55,17 @@ def apply_secret(
     return (_patch(name, guard, change),)
 
 
-def merge_secret(name: str, data: Mapping[str, str], seen: Mapping[str, Any], revision: int) -> tuple[Operation, ...]:
+def merge_secret(
+    name: str, data: Mapping[str, str], seen: Mapping[str, Any], revision: int, *, salt: str = ""
+) -> tuple[Operation, ...]:
     """Set keys of a Secret that belongs to the platform, leaving its other keys and labels as they are."""
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
-    seen_data = seen.get("data") or {}
-    if all(seen_data.get(key) == value for key, value in encoded.items()):
+    seal = {SEAL: build_seal(encoded, salt)} if salt else {}
+    seen_data, seen_notes = seen.get("data") or {}, (seen.get("metadata") or {}).get("annotations") or {}
+    if all(seen_data.get(key) == value for key, value in encoded.items()) and seal.items() <= seen_notes.items():
         return ()
-    notes = json.dumps({REVISION: str(revision)})
-    change = f".data += {json.dumps(encoded)} | .metadata.annotations += {notes}"
+    notes = {REVISION: str(revision), **seal}
+    change = f".data += {json.dumps(encoded)} | .metadata.annotations += {json.dumps(notes)}"
     return (_patch(name, f"{_SEEN_REVISION} > {revision}", change),)
 
 

@@ -14,6 +14,7 @@ from d8registry.model.secret import Secret
 
 NAME = "deckhouse-registry"
 DOCKER_CONFIG = ".dockerconfigjson"
+KEYS = ("address", "path", "scheme", "ca", DOCKER_CONFIG)
 
 
 def decode_secret(seen: Mapping[str, Any]) -> dict[str, str]:

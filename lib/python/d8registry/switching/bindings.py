@@ -23,6 +23,11 @@ SECRETS = (
     "registry-questions",
     "registry-state",
 )
+# The writer is for people: who an edit of our own objects came from.
+OWN_FILTER = (
+    "{metadata: {name: .metadata.name, annotations: .metadata.annotations}, data: .data, "
+    "writer: ([.metadata.managedFields[]? | select(.time)] | max_by(.time) | .manager)}"
+)
 
 
 def build_hook_config() -> dict[str, JSON]:
@@ -71,7 +76,7 @@ def _build_bindings() -> list[dict[str, JSON]]:
             "secrets",
             "v1",
             "Secret",
-            "{metadata: {name: .metadata.name, annotations: .metadata.annotations}, data: .data}",
+            OWN_FILTER,
             list(SECRETS),
             in_system=True,
         ),

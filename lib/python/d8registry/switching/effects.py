@@ -47,12 +47,12 @@ def _build(state: State, desired: Desired, material: Material | None, seen: Mapp
     }
     for name, data in secrets.items():
         if data is not None:
-            yield from apply_secret(name, data, seen.get(name), revision)
+            yield from apply_secret(name, data, seen.get(name), revision, salt=state.salt)
     if not find_stage(state).proxy:
         yield from _remove_proxy(desired, seen)
     original = seen.get(platform.NAME)
     if desired.platform is not None and original is not None:
-        yield from merge_secret(platform.NAME, desired.platform, original, revision)
+        yield from merge_secret(platform.NAME, desired.platform, original, revision, salt=state.salt)
 
 
 def _build_proxy(desired: Desired, material: Material | None) -> dict[str, dict[str, str] | None]:

@@ -13,7 +13,7 @@ from d8registry.evidence.answer import parse_evidence
 from d8registry.kube import bashible, cluster, platform, settings
 from d8registry.kube.operations import REVISION
 from d8registry.model.cluster import FailureClass, Node, SecretCopy, Witness, WitnessResult
-from d8registry.model.endpoint import FIXED_BASE, Base, normalise_ca
+from d8registry.model.endpoint import FIXED_BASE, Base, Endpoint, normalise_ca
 from d8registry.model.secret import Secret
 from d8registry.model.settings import CheckMode, Settings
 from d8registry.model.state import State
@@ -21,6 +21,8 @@ from d8registry.nodes.wire import parse_plan
 from d8registry.nodes.witness import Unreadable, parse_witness
 from d8registry.pki.bundle import is_certificate_bundle
 from d8registry.switching.observed import Observed
+from d8registry.switching.plans import Address
+from d8registry.switching.realise import find_stage
 
 JSON = Any
 
@@ -42,7 +44,7 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
     """
     secrets, snapshots = inputs.secrets, inputs.snapshots
     seen = secrets.get(platform.NAME)
-    endpoint = platform.read_endpoint(seen) if seen else None
+    endpoint = _read_platform(seen, state)
     wanted = _read_settings(snapshots.get("settings", ()), _list_known_authorities(state))
     images: dict[str, str] = {name: image for found in snapshots.get("deckhouse", ()) for name, image in found.items()}
     digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
@@ -72,6 +74,18 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
         checks=parse_results(_get_text(secrets, "registry-checks", "checks")),
         evidence=parse_evidence(_get_text(secrets, "registry-evidence", "evidence")),
     )
+
+
+def _read_platform(seen: JSON, state: State | None) -> Endpoint | None:
+    """Read Secret deckhouse-registry; one that somebody broke while its content is ours is about to be put back."""
+    if seen is None:
+        return None
+    try:
+        return platform.read_endpoint(seen)
+    except InvalidObject:
+        if state is None or find_stage(state).address is Address.UNTOUCHED:
+            raise
+        return None
 
 
 def read_nodes(entries: Sequence[JSON]) -> tuple[Node, ...]:
