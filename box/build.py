@@ -14,7 +14,7 @@ from box.artifact import Artifact, building_lock, hash_inputs, publish, run_logg
 from box.errors import BoxError
 from box.images.debian import fetch_packages
 from box.layout import REPOSITORY, cache_folder
-from box.registry import fetch_binary
+from box.registries.distribution import fetch_debian
 from box.report import Report
 
 NODE_PACKAGES = ("containernetworking-plugins", "libseccomp2", "runc")
@@ -52,7 +52,7 @@ _CONTAINERD_17 = _Containerd(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Where the built programs lie; all but `etcd`, `coredns` and `helm` are folders.
+    """Where the built programs lie; all but `etcd`, `coredns`, `helm` and `distribution` are folders.
 
     `containerd` is of generation 2.x, `containerd17` of 1.7.
     """
@@ -64,6 +64,7 @@ class Tools:
     etcd: Path
     coredns: Path
     helm: Path
+    distribution: Path
     images: images.ImageSet
 
 
@@ -74,7 +75,7 @@ def build_all(report: Report, cache: Path | None = None) -> Tools:
     missing = [artifact for artifact in artifacts if not artifact.folder(cache).is_dir()]
     if missing:
         _build_missing(artifacts, cache, report)
-    fetch_binary(cache, report.line)  # of registry A: `up` must not need the mirror
+    fetch_debian(cache, report.line)  # of registry A: `up` must not need the mirror
     made = {artifact.name: artifact.folder(cache) for artifact in artifacts}
     return Tools(
         kubernetes=made["kubernetes"],
@@ -84,6 +85,7 @@ def build_all(report: Report, cache: Path | None = None) -> Tools:
         etcd=made["etcd"] / "etcd",
         coredns=made["coredns"] / "coredns",
         helm=made["helm"] / "helm",
+        distribution=made["distribution"] / "registry",
         images=images.build(cache, report.line),
     )
 
@@ -119,6 +121,7 @@ def list_artifacts(cache: Path) -> list[Artifact]:
         artifact("containerd", _CONTAINERD_2.version, 100, partial(_build_containerd, _CONTAINERD_2)),
         artifact("containerd17", _CONTAINERD_17.version, 100, partial(_build_containerd, _CONTAINERD_17)),
         artifact("helm", "3.19.5", 90, partial(_build_program, "helm", "helm.sh/helm/v3/cmd/helm", "helm")),
+        artifact("distribution", "3.1.0", 60, _build_distribution),
         artifact("kubernetes", "1.34.4", 520, _build_kubernetes),
     ]
 
@@ -131,6 +134,12 @@ def _go_build(log: Path, module: Path, output: Path, packages: list[str], *, lin
 
 def _build_program(name: str, package: str, program: str, log: Path, target: Path) -> None:
     _go_build(log, _TOOLS / name, target / program, [package])
+
+
+def _build_distribution(log: Path, target: Path) -> None:
+    module = "github.com/distribution/distribution/v3"
+    link = f"-X {module}/version.version=v3.1.0"
+    _go_build(log, _TOOLS / "distribution", target / "registry", [f"{module}/cmd/registry"], link=link)
 
 
 def _build_kubernetes(log: Path, target: Path) -> None:

@@ -10,8 +10,9 @@ import socket
 import struct
 from pathlib import Path
 
-from box.layout import BRIDGE_ADDRESS, CLUSTER_DOMAIN, CORE, REGISTRY_NAMES
+from box.layout import BRIDGE_ADDRESS, CLUSTER_DOMAIN, CORE
 from box.network import inside
+from box.registries.catalogue import list_names
 
 _COREFILE = """\
 {domain}:53 {{
@@ -45,7 +46,7 @@ def write_corefile(folder: Path, kubeconfig: Path) -> Path:
     """Write CoreDNS's configuration and its table of registries (re-read every second); return the former's path."""
     folder.mkdir(parents=True, exist_ok=True)
     hosts = folder / "hosts"
-    hosts.write_text("".join(f"{address} {name}\n" for name, address in REGISTRY_NAMES.items()), encoding="utf-8")
+    hosts.write_text("".join(f"{address} {name}\n" for name, address in list_names().items()), encoding="utf-8")
     corefile = folder / "Corefile"
     content = _COREFILE.format(domain=CLUSTER_DOMAIN, address=BRIDGE_ADDRESS, kubeconfig=kubeconfig, hosts=hosts)
     corefile.write_text(content, encoding="utf-8")

@@ -31,11 +31,8 @@ PREFIX = f"d8box{NAME}-"
 """Begins the name of every network namespace and every cgroup of the box."""
 
 CORE = f"{PREFIX}core"
-REGISTRY_A = f"{PREFIX}reg-a"
 
 BRIDGE_ADDRESS = "10.111.0.1"
-REGISTRY_A_ADDRESS = "10.111.0.100"
-REGISTRY_NAMES = {"registry-a.box.test": REGISTRY_A_ADDRESS, "registry-b.box.test": "10.111.0.101"}
 POD_RANGE = "10.112.0.0/16"
 SERVICE_RANGE = "10.113.0.0/16"
 SERVICE_API_ADDRESS = "10.113.0.1"

@@ -17,8 +17,6 @@ from box.layout import (
     BRIDGE_ADDRESS,
     CORE,
     PREFIX,
-    REGISTRY_A,
-    REGISTRY_A_ADDRESS,
     SERVICE_API_ADDRESS,
     Node,
 )
@@ -37,7 +35,7 @@ def run_ip(namespace: str, script: str) -> None:
 
 
 def create_network() -> None:
-    """Create the core namespace with the bridge 10.111.0.1/24, and a leg for registry A."""
+    """Create the core namespace with the bridge 10.111.0.1/24."""
     _create_namespace(CORE)
     run_ip(
         CORE,
@@ -49,7 +47,6 @@ link set br0 up
 """,
     )
     _forward(CORE)
-    connect(REGISTRY_A, REGISTRY_A_ADDRESS)
 
 
 def connect(namespace: str, address: str) -> None:

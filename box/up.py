@@ -19,13 +19,15 @@ from box import (
     operator,
     platform,
     process,
-    registry,
     state,
 )
 from box.build import Tools, build_all, find_containerd
 from box.errors import BoxError
-from box.layout import KUBECONFIG, REGISTRY_A, REGISTRY_NAMES, RUN, Node, cache_folder
+from box.layout import KUBECONFIG, RUN, Node, cache_folder
 from box.machine import check_machine
+from box.registries import running
+from box.registries.catalogue import REGISTRY_A, list_names
+from box.registries.start import Programs
 from box.report import Report
 
 
@@ -94,10 +96,10 @@ def run_stages(start: Start) -> None:
 
 
 def start_registry(start: Start) -> None:
-    """Start registry A in its namespace and record it."""
-    cache = cache_folder()
-    pid = registry.start(RUN, cache, REGISTRY_A, start.tools.images, report=start.report.line)
-    process.record("registry-a", pid, registry.registry_files(RUN).log)
+    """Start registry A; others are started when somebody wants them."""
+    tools = start.tools
+    programs = Programs(cache=cache_folder(), image_set=tools.images, distribution=tools.distribution)
+    running.start_in_box(REGISTRY_A.name, programs, start.report.line)
 
 
 def create_nodes(start: Start) -> None:
@@ -118,10 +120,9 @@ def wait_for_nodes(start: Start) -> None:
 
 def install_platform(start: Start) -> None:
     """Create what a freshly installed platform has, with registry A as the registry that it was installed from."""
-    files, login = registry.registry_files(RUN), registry.read_credentials(RUN)
-    ca = files.ca.read_text(encoding="utf-8")
-    path = f"/{start.tools.images.repository}"
-    secret = platform.build_secret(registry.HOST, path, ca, login.username, login.password)
+    ca = running.get_files(REGISTRY_A.name).ca.read_text(encoding="utf-8")
+    login = running.find_login(REGISTRY_A.name)
+    secret = platform.build_secret(REGISTRY_A.host, f"/{REGISTRY_A.paths[0]}", ca, login.user, login.password)
     platform.install(start.tools.images, secret)
 
 
@@ -134,7 +135,7 @@ def start_operator(start: Start) -> None:
 
 def check_names() -> None:
     """Ask cluster DNS what a node would; raises BoxError for a wrong answer."""
-    for name, address in REGISTRY_NAMES.items():
+    for name, address in list_names().items():
         if dns.ask(name) != [address]:
             raise BoxError(f"cluster DNS gives {dns.ask(name)} for {name}, not {address}; see {RUN}/logs/coredns.log")
     if dns.ask("registry.d8-system.svc"):

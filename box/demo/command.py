@@ -70,7 +70,7 @@ def box_up(*, keep: bool, report: Report, console: Console) -> Iterator[None]:
 def save_logs() -> Path:
     """Copy the logs of the box, and nothing that holds credentials; returns the folder."""
     folder = Path(tempfile.mkdtemp(prefix=f"d8-registry-demo-{datetime.now(UTC):%Y%m%dT%H%M%S}-"))
-    for log in RUN.rglob("*.log"):
+    for log in (*RUN.rglob("*.log"), *RUN.rglob("*.journal")):
         target = folder / log.relative_to(RUN)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, target)
@@ -96,7 +96,7 @@ def show_summary(result: Result, console: Console) -> int:
         console.print(f"FAILED: {text}", markup=False, soft_wrap=True)
     if failures:
         console.print(
-            "look at: operator.log, the node folders and registry-a/registry.log in the logs named above",
+            "look at: operator.log, the node folders and registries/*/requests.journal in the logs named above",
             soft_wrap=True,
         )
     console.print(render_figures(result), markup=False, soft_wrap=True)

@@ -21,19 +21,20 @@ from box.demo.summary import Proof
 from box.errors import BoxError
 from box.inventory import read_nodes
 from box.layout import DATA, RUN
-from box.registrylog import RequestKind, parse_requests
+from box.registries.journal import Kind
+from box.registries.running import read_journal
 
 _CLIENT_SECONDS = 40.0
 _LOG_SECONDS = 1.0  # what the registry may take to write a line
 
 
-def prove_pulls(puller: Puller, images: Sequence[LoadImage], log: Path) -> Proof:
+def prove_pulls(puller: Puller, images: Sequence[LoadImage]) -> Proof:
     """On every node a new pod of each platform namespace, pulled from the fixed address."""
     jobs = [(node, number) for node in read_nodes() for number in (0, 1)]
     with ThreadPoolExecutor(len(read_nodes())) as pool:
         pulls = list(pool.map(lambda job: puller.pull(job[0], images[job[1]], job[1], "new"), jobs))
     time.sleep(_LOG_SECONDS)
-    judged: Judgement = judge_pulls(pulls, parse_requests(log.read_text(encoding="utf-8")))
+    judged: Judgement = judge_pulls(pulls, read_journal())
     problems = [pull.describe() for pull in judged.failed]
     problems += [f"{pull.describe()}: {why}" for pull, why in judged.uncounted]
     places = sorted({f"{pull.node}/{pull.namespace}" for pull in judged.counted})
@@ -61,7 +62,7 @@ def prove_folders(real_host: str, known: Mapping[str, frozenset[str]], secrets: 
     )
 
 
-def prove_client(api: Api, image: str, digest: str, storage: Path, log: Path) -> Proof:
+def prove_client(api: Api, image: str, digest: str, storage: Path) -> Proof:
     """A client in a pod fetches a manifest and a blob through the Service, seen by the registry as well."""
     name = "demo-client"
     path = "/api/v1/namespaces/d8-system/pods"
@@ -74,10 +75,10 @@ def prove_client(api: Api, image: str, digest: str, storage: Path, log: Path) ->
     finally:
         api.delete_now(f"{path}/{name}")
     time.sleep(_LOG_SECONDS)
-    seen = [one for one in parse_requests(log.read_text(encoding="utf-8")) if one.time >= began and one.ok]
+    seen = [one for one in read_journal() if one.time >= began and one.ok]
     if not problems:
         proxies = _list_proxies(api)
-        for kind, reference in ((RequestKind.MANIFEST, digest), (RequestKind.BLOB, layer)):
+        for kind, reference in ((Kind.MANIFEST, digest), (Kind.BLOB, layer)):
             if not any(one.kind is kind and one.reference == reference and one.remote in proxies for one in seen):
                 problems += (f"the registry logged no {kind} request for {reference} from {', '.join(proxies)}",)
     return Proof(name="a client in a pod reads through the Service by name", problems=problems, detail=detail)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from box.demo.timing import StepSpan
-from box.registrylog import Request, RequestKind
+from box.registries.journal import Entry, Kind
 
 LOG_DELAY = timedelta(seconds=1)
 LONGEST_GAP_SECONDS = 3.0
@@ -65,7 +65,7 @@ class Judgement:
     uncounted: tuple[tuple[Pull, str], ...]
 
 
-def judge_pulls(pulls: Iterable[Pull], requests: Sequence[Request]) -> Judgement:
+def judge_pulls(pulls: Iterable[Pull], requests: Sequence[Entry]) -> Judgement:
     """Sort pulls by what the registry itself has seen of them.
 
     A failed pull stays failed whatever the log says. A pull that went well counts only with an answered manifest
@@ -87,7 +87,7 @@ def judge_pulls(pulls: Iterable[Pull], requests: Sequence[Request]) -> Judgement
     return Judgement(counted=tuple(counted), failed=tuple(failed), uncounted=tuple(uncounted))
 
 
-def describe_missing_evidence(pull: Pull, requests: Iterable[Request]) -> str:
+def describe_missing_evidence(pull: Pull, requests: Iterable[Entry]) -> str:
     """Say what the registry's log lacks for this pull, or the empty text."""
     seen = [
         one
@@ -95,9 +95,9 @@ def describe_missing_evidence(pull: Pull, requests: Iterable[Request]) -> str:
         if one.remote == pull.address and one.ok and pull.started <= one.time <= pull.ended + LOG_DELAY
     ]
     lacks = []
-    if not any(one.kind is RequestKind.MANIFEST and one.reference == pull.digest for one in seen):
+    if not any(one.kind is Kind.MANIFEST and one.reference == pull.digest for one in seen):
         lacks.append("manifest request")
-    if not any(one.kind is RequestKind.BLOB and one.reference in pull.blobs for one in seen):
+    if not any(one.kind is Kind.BLOB and one.reference in pull.blobs for one in seen):
         lacks.append("blob request")
     return f"the registry logged no {' and no '.join(lacks)} of {pull.address} for it" if lacks else ""
 

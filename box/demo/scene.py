@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from box import registry
 from box.demo.api import Api
 from box.demo.bases import FIXED_BASE, Base
 from box.demo.edit import Target
@@ -23,6 +22,8 @@ from box.errors import BoxError
 from box.images import ImageSet
 from box.inventory import read_nodes
 from box.layout import RUN
+from box.registries.files import RegistryFiles
+from box.registries.running import get_files
 
 SETTLE_SECONDS = 120.0
 
@@ -33,7 +34,7 @@ class Scene:
 
     api: Api
     image_set: ImageSet
-    files: registry.RegistryFiles
+    files: RegistryFiles
     target: Target
     real: Base
     images: tuple[LoadImage, ...]
@@ -66,7 +67,7 @@ def _read_scene(api: Api, image_set: ImageSet) -> Scene:
         for pod in api.fetch_items("/api/v1/pods")
         for container in pod["spec"]["containers"]
     ]
-    files = registry.registry_files(RUN)
+    files = get_files("registry-a")
     return Scene(
         api=api,
         image_set=image_set,

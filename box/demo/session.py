@@ -22,7 +22,7 @@ from box.demo.summary import Proof, Result
 from box.demo.watching import Screen, follow
 from box.inventory import read_nodes
 from box.layout import RUN, cache_folder
-from box.registrylog import parse_requests
+from box.registries.running import read_journal
 
 MODULE_CONFIG = "/apis/deckhouse.io/v1alpha1/moduleconfigs/deckhouse"
 EDIT_FILE = RUN / "demo" / "moduleconfig.yaml"
@@ -70,7 +70,7 @@ def run_switch(scene: Scene, console: Console) -> Result:
             time.sleep(AFTER_SECONDS)
     finally:
         pulls = load.stop()
-    judgement = judge_pulls(pulls, parse_requests(scene.files.log.read_text(encoding="utf-8")))
+    judgement = judge_pulls(pulls, read_journal())
     proofs = make_proofs(scene, console) if ending.ready else ()
     return Result(
         nodes=tuple(node.name for node in read_nodes()),
@@ -90,13 +90,11 @@ def run_switch(scene: Scene, console: Console) -> Result:
 def make_proofs(scene: Scene, console: Console) -> tuple[Proof, ...]:
     """Make each proof and tell how it went."""
     console.rule("proofs")
-    log, digests = scene.files.log, scene.image_set.digests()["registry"]
+    digests = scene.image_set.digests()["registry"]
     makers: tuple[Callable[[], Proof], ...] = (
-        lambda: prove_pulls(scene.puller, scene.images, log),
+        lambda: prove_pulls(scene.puller, scene.images),
         lambda: prove_folders(scene.real.host, scene.folders, scene.secrets),
-        lambda: prove_client(
-            scene.api, digests["inclusterProxyAuth"], scene.images[0].digest, scene.files.storage, log
-        ),
+        lambda: prove_client(scene.api, digests["inclusterProxyAuth"], scene.images[0].digest, scene.files.storage),
     )
     proofs = []
     for make in makers:

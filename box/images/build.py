@@ -124,6 +124,11 @@ def _size(image: Image) -> int:
     return len(image.manifest.content) + sum(len(blob.content) for blob in image.blobs())
 
 
+def fetch_busybox_layer(cache: Path, report: Report) -> Layer:
+    """Return the base layer that every stand-in image has."""
+    return _busybox_layer(fetch_packages(cache, ["busybox-static"], report))
+
+
 def _busybox_layer(packages: Path) -> Layer:
     binary = packages / "root/bin/busybox"
     listed = subprocess.run([str(binary), "--list"], capture_output=True, text=True, check=True)

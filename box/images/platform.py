@@ -51,17 +51,17 @@ class PlatformLayers:
 
 def build_platform_layers(module: str, name: str, architecture: str = "amd64") -> PlatformLayers:
     """Return the layer shared by a module's images and the one that only this image has."""
-    shared = build_layer({f"usr/share/platform/{module}.data": File(content=_noise(f"{module}", 32 * 1024))})
+    shared = build_layer({f"usr/share/platform/{module}.data": File(content=make_noise(f"{module}", 32 * 1024))})
     size = 64 * 1024 + int(hashlib.sha256(f"{module}/{name}".encode()).hexdigest()[:4], 16) * 2
     label = f"{module}/{name}/{architecture}"
-    unique = build_layer({f"usr/share/platform/{module}-{name}.data": File(content=_noise(label, size))})
+    unique = build_layer({f"usr/share/platform/{module}-{name}.data": File(content=make_noise(label, size))})
     return PlatformLayers(module=shared, unique=unique)
 
 
 def build_deckhouse_layer() -> Layer:
     """Return what the deckhouse stand-in serves: `/readyz` and `/healthz` on port 4222."""
     files = {f"www/{name}": File(content=b"ok\n") for name in ("readyz", "healthz")}
-    return build_layer({**files, "www/noise": File(content=_noise("deckhouse/deckhouse", 160 * 1024))})
+    return build_layer({**files, "www/noise": File(content=make_noise("deckhouse/deckhouse", 160 * 1024))})
 
 
 def build_busybox_layer(busybox: bytes, applets: tuple[str, ...]) -> Layer:
@@ -77,6 +77,6 @@ def build_busybox_layer(busybox: bytes, applets: tuple[str, ...]) -> Layer:
     return build_layer(files, {f"bin/{applet}": "busybox" for applet in applets if applet != "busybox"})
 
 
-def _noise(label: str, size: int) -> bytes:
+def make_noise(label: str, size: int) -> bytes:
     """Return bytes that do not compress and are the same each time."""
     return hashlib.shake_256(label.encode()).digest(size)

@@ -27,7 +27,7 @@ from box.demo.summary import list_shortfalls, list_wrongs, render_figures, rende
 from box.demo.view import SwitchView, read_view
 from box.inventory import read_nodes
 from box.layout import PYTHON, REPOSITORY
-from box.registry_tls import issue_server_certificate
+from box.registries.tls import issue_server_certificate
 from box.report import Report
 from box.state import read_state
 

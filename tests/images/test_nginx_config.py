@@ -15,7 +15,7 @@ from registry_auth.nginx_config import Files, Place, render_nginx_config
 from registry_auth.nginx_process import NginxProcess, Running
 from registry_auth.tokens import Token
 
-from box.registry_tls import issue_server_certificate
+from box.registries.tls import issue_server_certificate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "proxy" / "nginx.conf"
 FILES = Files(certificate="/run/p/tls-1.crt", certificate_key="/run/p/tls-1.key", trusted="/run/p/trusted-1.pem")

@@ -9,23 +9,25 @@ wrong password, certificate, name) · what changes meanwhile (upstream, users, a
 import hashlib
 import itertools
 import json
-import os
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from box import images, registry
+from box import images
 from box.images.oci import MANIFEST, Blob, build_blob
 from box.images.storage import RepositoryStorage
 from box.layout import cache_folder
-from box.registrylog import Request, parse_requests
+from box.registries.accounts import Account, Owner, find_account, read_accounts
+from box.registries.catalogue import REGISTRY_A
+from box.registries.journal import Entry, read_journals
+from box.registries.start import Programs, Running, start
 from tests.support.fake_upstream import Answer, Asked, FakeUpstream
 from tests.support.proxy_pod import ProxyPod, await_true, basic, find_free_ports
 
@@ -45,13 +47,12 @@ class RealRegistry:
 
     host: str
     ca: str
-    credentials: registry.Credentials
-    log: Path
+    account: Account
     storage: Path
 
-    def requests(self) -> tuple[Request, ...]:
+    def requests(self) -> tuple[Entry, ...]:
         """Return what it was asked so far."""
-        return parse_requests(self.log.read_text(encoding="utf-8"))
+        return read_journals([self.storage.parent])
 
 
 @pytest.fixture(scope="module")
@@ -69,31 +70,29 @@ def registries(
     image_set: images.ImageSet, big_blob: Blob, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[RealRegistry]]:
     """Two registries with the same content and different certificates and passwords; the first has a big blob too."""
-    started: list[int] = []
+    started: list[Running] = []
+    programs = Programs(cache=cache_folder(), image_set=image_set)
     found: list[RealRegistry] = []
     try:
         for _ in range(2):
             run = tmp_path_factory.mktemp("registry")
             (port,) = find_free_ports(1)
-            started.append(
-                registry.start(run, cache_folder(), "", image_set, host="localhost", address="127.0.0.1", port=port)
-            )
-            files = registry.registry_files(run)
+            described = replace(REGISTRY_A, host="localhost", address="127.0.0.1", port=port)
+            started.append(start(described, run / described.name, programs, print))
+            files = started[-1].files
             found.append(
                 RealRegistry(
                     host=f"localhost:{port}",
                     ca=files.ca.read_text(encoding="ascii"),
-                    credentials=registry.read_credentials(run),
-                    log=files.log,
+                    account=find_account(read_accounts(files), Owner.PLATFORM),
                     storage=files.storage,
                 )
             )
         RepositoryStorage(root=found[0].storage, repository=image_set.repository).add_blob(big_blob)
         yield found
     finally:
-        for pid in started:
-            os.kill(pid, signal.SIGTERM)
-            os.waitpid(pid, 0)
+        for each in started:
+            each.stop()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,7 @@ def generations() -> Iterator[str]:
 
 
 def use_registry(pod: ProxyPod, real: RealRegistry, generation: str, **fields: str) -> None:
-    credentials = {"username": real.credentials.username, "password": real.credentials.password, "ca": real.ca}
+    credentials = {"username": real.account.user, "password": real.account.password, "ca": real.ca}
     pod.set_upstream(generation, real.host, **{**credentials, **fields})
 
 
@@ -256,7 +255,7 @@ def test_a_wrong_upstream_password_is_our_fault_and_is_not_tried_again_and_again
 
     assert {(response.status, response.code) for response in responses} == {(502, "UNAVAILABLE")}
     assert f"{registries[1].host} refuses the credentials of user 'stranger'" in responses[0].message
-    assert sum(request.user == "stranger" for request in registries[1].requests()) == 1
+    assert sum(request.account == "stranger" for request in registries[1].requests()) == 1
 
 
 def test_an_upstream_whose_certificate_is_not_trusted_is_not_asked(
@@ -574,7 +573,7 @@ def test_no_password_is_in_logs_arguments_or_the_configuration(
     pod.ask(f"{BASE}/tags/list", "old:a-wrong-password")
     arguments = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     places = [pod.logs().encode(), (pod.state / "nginx.conf").read_bytes(), *arguments]
-    told = ["old-password", "new-password", "a-wrong-password", *(real.credentials.password for real in registries)]
+    told = ["old-password", "new-password", "a-wrong-password", *(real.account.password for real in registries)]
 
     # pytest's own arguments hold no password; so a hit is the pod's.
     assert [word for word in told for place in places if word.encode() in place] == []

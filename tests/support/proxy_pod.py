@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from box.images import ImageSet
-from box.registry_tls import ServerCertificate, issue_server_certificate
+from box.registries.tls import ServerCertificate, issue_server_certificate
 
 PROXY_HOST = "registry.d8-system.svc"
 USER_ID = 64535

@@ -7,7 +7,7 @@ from typing import Any
 from box.demo.pulls import Outcome, Pull, judge_pulls
 from box.demo.summary import Proof, Result
 from box.demo.timing import StepSpan
-from box.registrylog import Request, RequestKind
+from box.registries.journal import Entry, Kind
 
 START = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 NODES = {"master-0": "10.111.0.10", "worker-0": "10.111.0.20"}
@@ -34,28 +34,31 @@ def make_pull(**changes: Any) -> Pull:
     return Pull(**{**facts, **changes})
 
 
-def make_request(**changes: Any) -> Request:
+def make_request(**changes: Any) -> Entry:
     facts: dict[str, Any] = {
         "time": at(2),
         "remote": "10.111.0.10",
-        "user": "platform-a",
+        "registry": "registry-a",
+        "account": "platform-a",
+        "credential": "c0",
+        "refused": False,
         "method": "GET",
-        "kind": RequestKind.MANIFEST,
+        "kind": Kind.MANIFEST,
         "repository": "deckhouse/ee",
         "reference": "sha256:m1",
         "uri": "",
         "status": 200,
-        "user_agent": "containerd",
+        "agent": "containerd",
     }
-    return Request(**{**facts, **changes})
+    return Entry(**{**facts, **changes})
 
 
-def make_evidence(pull: Pull) -> list[Request]:
+def make_evidence(pull: Pull) -> list[Entry]:
     middle = pull.started + (pull.ended - pull.started) / 2
     facts = {"remote": pull.address, "time": middle}
     return [
         make_request(reference=pull.digest, **facts),
-        make_request(kind=RequestKind.BLOB, reference=sorted(pull.blobs)[0], **facts),
+        make_request(kind=Kind.BLOB, reference=sorted(pull.blobs)[0], **facts),
     ]
 
 
@@ -68,7 +71,7 @@ def make_load() -> list[Pull]:
     ]
 
 
-def make_result(pulls: list[Pull] | None = None, requests: list[Request] | None = None, **changes: Any) -> Result:
+def make_result(pulls: list[Pull] | None = None, requests: list[Entry] | None = None, **changes: Any) -> Result:
     made = make_load() if pulls is None else pulls
     seen = [one for pull in made for one in make_evidence(pull)] if requests is None else requests
     facts: dict[str, Any] = {

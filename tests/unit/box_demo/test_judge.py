@@ -8,7 +8,7 @@ import pytest
 from box.demo.pulls import Outcome, find_gaps, find_idle_steps, judge_pulls
 from box.demo.summary import Proof, list_failures, render_figures, render_steps
 from box.demo.timing import StepSpan
-from box.registrylog import RequestKind
+from box.registries.journal import Kind
 from tests.unit.box_demo.facts import NODES, at, make_evidence, make_load, make_pull, make_request, make_result
 
 
@@ -58,7 +58,7 @@ def test_a_manifest_request_counts_only_from_its_node_in_its_window_answered(
     change: dict[str, object], lacks: str
 ) -> None:
     pull = make_pull()
-    blob = make_request(kind=RequestKind.BLOB, reference="sha256:config1")
+    blob = make_request(kind=Kind.BLOB, reference="sha256:config1")
     judged = judge_pulls([pull], [make_request(**change), blob])
     assert judged.counted == ()
     ((_, why),) = judged.uncounted
@@ -67,7 +67,7 @@ def test_a_manifest_request_counts_only_from_its_node_in_its_window_answered(
 
 def test_a_blob_of_another_image_is_no_evidence() -> None:
     pull = make_pull()
-    judged = judge_pulls([pull], [make_request(), make_request(kind=RequestKind.BLOB, reference="sha256:foreign")])
+    judged = judge_pulls([pull], [make_request(), make_request(kind=Kind.BLOB, reference="sha256:foreign")])
     ((_, why),) = judged.uncounted
     assert why == "the registry logged no blob request of 10.111.0.10 for it"
 
