@@ -78,8 +78,7 @@ class FrontOnLoopback:
         port, store_port = find_free_ports(2)
         self.registry = replace(registry, host="localhost", address="127.0.0.1", port=port)
         if registry.store:
-            facts = {"store": "localhost", "store_address": "127.0.0.1"}
-            self.registry = replace(self.registry, **facts, store_port=store_port)
+            self.registry = replace(self.registry, store="localhost", store_address="127.0.0.1", store_port=store_port)
         self.files = RegistryFiles(folder=folder / registry.name)
         self.files.folder.mkdir()
         write_accounts(self.files, create_accounts(self.registry))
