@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import yaml
 from box.runner import debug, log
 from box.runner.engine import Engine, Options, debug_routes, routes
 from box.runner.errors import RunnerError
+from box.runner.fuse import Fuse
 from box.runner.kubeconfig import connect
+from box.runner.metrics import MetricStorage
 
 DEFAULT_SOCKET = "/var/run/addon-operator/debug.socket"
 
@@ -61,15 +64,17 @@ def _start(parsed: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopping.set())
     options = read_options(parsed)
     api = connect(Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config"))
-    patcher = api.limited(
+    limited = api.limited(
         qps=float(os.environ.get("OBJECT_PATCHER_KUBE_CLIENT_QPS", "5")),
         burst=int(os.environ.get("OBJECT_PATCHER_KUBE_CLIENT_BURST", "10")),
     )
-    engine = Engine(options, api, patcher)
-    debug.serve_tcp(parsed.prometheus_listen_address, parsed.prometheus_listen_port, routes(engine))
+    patcher = Fuse(limited)
+    metrics = MetricStorage()
+    engine = Engine(options, api, patcher, metrics)
+    debug.serve_tcp(parsed.prometheus_listen_address, parsed.prometheus_listen_port, routes(engine, metrics))
     if socket := os.environ.get("DEBUG_UNIX_SOCKET"):
-        debug.serve_unix(Path(socket), debug_routes(engine))
-    log.emit("info", "hook runner starts", module=options.module, folder=str(options.module_folder))
+        debug.serve_unix(Path(socket), debug_routes(engine, patcher))
+    log.emit("info", "hook runner starts", modules=sorted(options.modules), folder=str(parsed.modules_dir))
     engine.start()
     stopping.wait()
     log.emit("info", "stopping: no new tasks, running hooks are waited for")
@@ -81,33 +86,35 @@ def _start(parsed: argparse.Namespace) -> int:
 
 
 def read_options(parsed: argparse.Namespace) -> Options:
-    """Find the one module and the static values. Raises RunnerError naming what is missing."""
+    """Find the modules and the static values. Raises RunnerError naming what is missing."""
     for folder in (parsed.modules_dir, parsed.global_hooks_dir):
         if not folder.is_dir():
             raise RunnerError(f"folder {folder} is missing; create it")
     parsed.tmp_dir.mkdir(parents=True, exist_ok=True)
-    modules = [path for path in sorted(parsed.modules_dir.iterdir()) if re.fullmatch(r"\d+-.+", path.name)]
-    if len(modules) != 1:
-        names = ", ".join(path.name for path in modules) or "none"
-        raise RunnerError(f"{parsed.modules_dir} must hold one module folder such as 900-registry, found: {names}")
-    name = modules[0].name.partition("-")[2]
+    folders = [path.resolve() for path in sorted(parsed.modules_dir.iterdir()) if re.fullmatch(r"\d+-.+", path.name)]
+    modules = {_camel(folder.name.partition("-")[2]): folder for folder in folders}
+    if not modules:
+        raise RunnerError(f"{parsed.modules_dir} holds no module; put one there, in a folder such as 900-registry")
+    if len(modules) < len(folders):
+        raise RunnerError(f"two folders of {parsed.modules_dir} are one module: {', '.join(map(str, folders))}")
     return Options(
         namespace=parsed.namespace,
         config_map=parsed.config_map,
-        module_folder=modules[0].resolve(),
-        module=_camel(name),
-        static=_static_values(parsed.modules_dir / "values.yaml", modules[0] / "values.yaml", _camel(name)),
+        modules=modules,
+        static=_static_values(parsed.modules_dir / "values.yaml", modules),
         tmp_dir=parsed.tmp_dir.resolve(),
     )
 
 
-def _static_values(shared: Path, own: Path, module: str) -> dict[str, Any]:
+def _static_values(shared: Path, modules: Mapping[str, Path]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if shared.exists():
         values = yaml.safe_load(shared.read_text(encoding="utf-8")) or {}
-    if own.exists():
-        section = yaml.safe_load(own.read_text(encoding="utf-8")) or {}
-        values[module] = {**(values.get(module) or {}), **(section.get(module) or {})}
+    for name, folder in modules.items():
+        own = folder / "values.yaml"
+        if own.exists():
+            section = yaml.safe_load(own.read_text(encoding="utf-8")) or {}
+            values[name] = {**(values.get(name) or {}), **(section.get(name) or {})}
     return values
 
 

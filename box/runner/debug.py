@@ -8,15 +8,17 @@ import json
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from box.runner.errors import RunnerError
 
 Answer = tuple[int, str]
-Routes = dict[str, Callable[[], Answer]]
+Query = Mapping[str, str]
+Routes = Mapping[str, Callable[[Query], Answer]]
 _SOCKET_TIMEOUT = 5.0
 
 
@@ -26,8 +28,9 @@ def _handler(routes: Routes) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             """Answer one request."""
-            route = routes.get(self.path.partition("?")[0])
-            status, text = route() if route else (404, "not found\n")
+            path, _, query = self.path.partition("?")
+            route = routes.get(path)
+            status, text = route(dict(parse_qsl(query))) if route else (404, "not found\n")
             body = text.encode()
             self.send_response(status)
             self.send_header("Content-Type", "text/plain; charset=utf-8")
@@ -74,11 +77,15 @@ def ask_unix(path: Path, request: str) -> str:
     try:
         connection.sock.connect(str(path))
         connection.request("GET", request)
-        return connection.getresponse().read().decode()
+        answer = connection.getresponse()
+        text = answer.read().decode()
     except OSError as error:
         raise RunnerError(f"no runner answers on {path}: {error.strerror}; is it started?") from error
     finally:
         connection.close()
+    if answer.status != 200:
+        raise RunnerError(f"the runner refuses {request}: {text.strip()}")
+    return text
 
 
 def render_queues(queues: list[dict[str, Any]]) -> str:

@@ -4,6 +4,7 @@
 RunnerError
 ├── ConfigError        a hook's --config is not acceptable: the module cannot start
 ├── ValuesError        values or a values patch are rejected
+├── MetricsError       METRICS_PATH is malformed
 ├── PatchError         KUBERNETES_PATCH_PATH is malformed, or operations failed
 ├── HookFailed         a hook exited with something else than 0
 ├── HelmError          helm refused to render or to apply
@@ -26,6 +27,10 @@ class ConfigError(RunnerError):
 
 class ValuesError(RunnerError):
     """Values do not fit the schema, or a values patch cannot be applied."""
+
+
+class MetricsError(RunnerError):
+    """A metrics file cannot be read, or an operation of it is not acceptable."""
 
 
 class PatchError(RunnerError):

@@ -13,6 +13,7 @@ from box.runner.context import Context
 class HookRun:
     """A wish to run a hook. `waits` tells whether the module's start waits for it (Synchronization only)."""
 
+    module: str
     hook: str
     contexts: tuple[Context, ...]
     synchronizes: tuple[str, ...] = ()
@@ -29,7 +30,7 @@ def take_neighbours(first: HookRun, rest: Sequence[object]) -> tuple[HookRun, in
     contexts, synchronizes = list(first.contexts), list(first.synchronizes)
     taken = 0
     for other in rest:
-        if not isinstance(other, HookRun) or other.hook != first.hook:
+        if not isinstance(other, HookRun) or (other.module, other.hook) != (first.module, first.hook):
             break
         if first.synchronizes and other.synchronizes and first.waits != other.waits:
             break
@@ -37,6 +38,7 @@ def take_neighbours(first: HookRun, rest: Sequence[object]) -> tuple[HookRun, in
         synchronizes += other.synchronizes
         taken += 1
     merged = HookRun(
+        module=first.module,
         hook=first.hook,
         contexts=compact_groups(contexts),
         synchronizes=tuple(synchronizes),

@@ -18,6 +18,7 @@ from box.runner.hookfiles import HookFile, discover_hooks, load_config
 from box.runner.kubeapi import KubeApi
 from box.runner.kubepatch import apply_kube_operations
 from box.runner.merge import HookRun
+from box.runner.metrics import MetricStorage
 from box.runner.monitor import Monitor
 from box.runner.pace import TokenBucket
 from box.runner.process import HookInputs, run_hook
@@ -65,6 +66,7 @@ class Module:
         patcher: KubeApi,
         tmp_dir: Path,
         settings_writer: Callable[[dict[str, object]], None],
+        metrics: MetricStorage,
     ) -> None:
         self.name = store.module
         self.store = store
@@ -75,6 +77,7 @@ class Module:
         self._patcher = patcher
         self._tmp = tmp_dir
         self._write_settings = settings_writer
+        self._metrics = metrics
         self._syncing: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
@@ -111,6 +114,7 @@ class Module:
                 if binding.wait_for_synchronization:
                     self._syncing.add((hook.file.name, binding.name))
                 run = HookRun(
+                    module=self.name,
                     hook=hook.file.name,
                     contexts=(synchronization_context(binding),),
                     synchronizes=(binding.name,),
@@ -143,14 +147,14 @@ class Module:
         return self.store.checksum() != before
 
     def execute(self, hook: Hook, contexts: tuple[Context, ...], queue: str) -> bool:
-        """Run a hook and apply what it asks for: kube patches, settings, values, in this order.
+        """Run a hook and apply what it asks for: metrics, kube patches, settings, values, in this order.
 
         Answers whether values differ from the ones at the start of the run, whoever changed them. Raises RunnerError;
         kube patches that were applied before a rejected values patch stay applied.
         """
         name = hook.file.name
         bindings = ",".join(dict.fromkeys(context.binding for context in contexts))
-        fields = {"hook": name, "binding": bindings, "queue": queue}
+        fields = {"module": self.name, "hook": name, "binding": bindings, "queue": queue}
         before = self.store.checksum()
         inputs = HookInputs(
             contexts=render_contexts(contexts, lambda binding: hook.monitors[binding].items()),
@@ -159,6 +163,7 @@ class Module:
         )
         began = time.monotonic()
         outputs = run_hook(hook.file, inputs, self._tmp, fields)
+        self._metrics.apply(outputs.metrics, module=self.name, hook=name)
         apply_kube_operations(self._patcher, outputs.kube)
         if outputs.config_values:
             self._write_settings(self.store.patched_settings(name, outputs.config_values))

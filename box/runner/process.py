@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import IO
 
 from box.runner import log
-from box.runner.errors import HookFailed, PatchError, ValuesError
+from box.runner.errors import HookFailed, MetricsError, PatchError, ValuesError
 from box.runner.hookfiles import INPUTS, OUTPUTS, HookFile, exit_text, hook_environment
 from box.runner.kubeoperations import KubeOperation, parse_kube_operations
+from box.runner.metrics import MetricOperation, parse_metrics
 from box.runner.values_patch import Operation, parse_values_patch
 
 _SHOWN_OF_A_BAD_PATCH = 200
@@ -32,7 +33,7 @@ class HookInputs:
 class HookOutputs:
     """What a run that exited 0 asks for, read but not applied."""
 
-    metrics: int
+    metrics: tuple[MetricOperation, ...]
     kube: tuple[KubeOperation, ...]
     config_values: tuple[Operation, ...]
     values: tuple[Operation, ...]
@@ -64,12 +65,13 @@ def describe_bad_patch(hook: str, error: ValuesError) -> str:
 
 def _read_outputs(hook: HookFile, texts: dict[str, str]) -> HookOutputs:
     try:
+        metrics = parse_metrics(texts["METRICS_PATH"])
         kube = parse_kube_operations(texts["KUBERNETES_PATCH_PATH"])
-    except PatchError as error:
+    except (MetricsError, PatchError) as error:
         raise HookFailed(f"module hook '{hook.name}' failed: {error}") from error
     try:
         return HookOutputs(
-            metrics=sum(1 for line in texts["METRICS_PATH"].splitlines() if line.strip()),
+            metrics=metrics,
             kube=kube,
             config_values=parse_values_patch(texts["CONFIG_VALUES_JSON_PATCH_PATH"]),
             values=parse_values_patch(texts["VALUES_JSON_PATCH_PATH"]),

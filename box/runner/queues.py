@@ -32,12 +32,15 @@ class Verdict(Enum):
 class ModuleRun:
     """Start the module or bring its release up to date."""
 
+    module: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleDelete:
     """Take the module down: it was disabled."""
+
+    module: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +65,15 @@ class Task:
     def title(self) -> str:
         """Answer the task in a few words."""
         match self.payload:
-            case HookRun(hook=hook, contexts=contexts):
+            case HookRun(module=module, hook=hook, contexts=contexts):
                 bindings = ", ".join(dict.fromkeys(context.binding for context in contexts))
-                return f"HookRun {hook} [{bindings}] contexts={len(contexts)}"
-            case ModuleRun(reason=reason):
-                return f"ModuleRun ({reason})"
-            case other:
-                return type(other).__name__
+                return f"HookRun {module} {hook} [{bindings}] contexts={len(contexts)}"
+            case ModuleRun(module=module, reason=reason):
+                return f"ModuleRun {module} ({reason})"
+            case ModuleDelete(module=module):
+                return f"ModuleDelete {module}"
+            case ConfigChange():
+                return "ConfigChange"
 
 
 class TaskQueue:
@@ -101,12 +106,13 @@ class TaskQueue:
         with self._lock:
             self._tasks[:0] = [Task(payload=payload) for payload in payloads]
 
-    def add_once(self, payload: Payload) -> bool:
-        """Append a task unless one of its type waits behind the head; answers whether it was added."""
+    def add_once(self, run: ModuleRun) -> bool:
+        """Append a run of a module unless one waits behind the head; answers whether it was added."""
         with self._lock:
-            if any(type(task.payload) is type(payload) for task in self._tasks[1:]):
+            waiting = [task.payload for task in self._tasks[1:]]
+            if any(isinstance(other, ModuleRun) and other.module == run.module for other in waiting):
                 return False
-            self.add_last(payload)
+            self.add_last(run)
             return True
 
     def merge(self, task: Task) -> HookRun:
@@ -122,10 +128,14 @@ class TaskQueue:
             del self._tasks[at + 1 : at + 1 + taken]
             return task.payload
 
-    def drop_hook_runs(self) -> None:
-        """Forget every waiting hook run: the module is going down."""
+    def drop_hook_runs(self, module: str) -> None:
+        """Forget every waiting hook run of a module that is going down."""
         with self._lock:
-            self._tasks = [task for task in self._tasks if not isinstance(task.payload, HookRun)]
+            self._tasks = [
+                task
+                for task in self._tasks
+                if not (isinstance(task.payload, HookRun) and task.payload.module == module)
+            ]
 
     def describe(self) -> dict[str, Any]:
         """Answer the queue for `queue list`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from box.runner.context import schedule_context
@@ -16,20 +16,15 @@ _POLL = 1.0
 
 
 class Scheduler:
-    """Looks at every second whether a schedule is due; `is_due` holds all of them back, `enqueue` takes the runs."""
+    """Looks at every second which schedules of the `running` modules are due; `enqueue` takes the runs."""
 
     def __init__(
-        self,
-        module: Module,
-        is_due: Callable[[], bool],
-        enqueue: Callable[[str, HookRun], None],
-        stop: threading.Event,
+        self, running: Callable[[], Iterable[Module]], enqueue: Callable[[str, HookRun], None], stop: threading.Event
     ) -> None:
-        self._module = module
-        self._is_due = is_due
+        self._running = running
         self._enqueue = enqueue
         self._stop = stop
-        self._next: dict[tuple[str, int], datetime] = {}
+        self._next: dict[tuple[str, str, int], datetime] = {}
 
     def start(self) -> None:
         """Begin in a thread."""
@@ -37,17 +32,25 @@ class Scheduler:
 
     def fire(self, now: datetime) -> None:
         """Enqueue what is due at `now` (local time); a schedule seen for the first time waits for its next moment."""
-        if not self._is_due():
-            self._next.clear()
-            return
-        for hook in list(self._module.hooks.values()):
+        running = list(self._running())
+        for gone in [key for key in self._next if key[0] not in {module.name for module in running}]:
+            del self._next[gone]
+        for module in running:
+            self._fire(module, now)
+
+    def _fire(self, module: Module, now: datetime) -> None:
+        for hook in list(module.hooks.values()):
             for index, binding in enumerate(hook.config.schedule):
-                key = (hook.file.name, index)
+                key = (module.name, hook.file.name, index)
                 if now < self._next.setdefault(key, binding.crontab.next_after(now)):
                     continue
                 self._next[key] = binding.crontab.next_after(now)
-                context = schedule_context(binding)
-                run = HookRun(hook=hook.file.name, contexts=(context,), allow_failure=binding.allow_failure)
+                run = HookRun(
+                    module=module.name,
+                    hook=hook.file.name,
+                    contexts=(schedule_context(binding),),
+                    allow_failure=binding.allow_failure,
+                )
                 self._enqueue(binding.queue, run)
 
     def _work(self) -> None:

@@ -54,14 +54,16 @@ class Replay:
         for binding in self.config.kubernetes:
             if binding.on_synchronization:
                 context = synchronization_context(binding)
-                self.queue.append(HookRun(hook="x", contexts=(context,), synchronizes=(binding.name,), waits=True))
+                self.queue.append(
+                    HookRun(module="registry", hook="x", contexts=(context,), synchronizes=(binding.name,), waits=True)
+                )
 
     def lifecycle(self, reason: Reason) -> None:
-        self.queue.append(HookRun(hook="x", contexts=(lifecycle_context(reason, self.config),)))
+        self.queue.append(HookRun(module="registry", hook="x", contexts=(lifecycle_context(reason, self.config),)))
 
     def tick(self) -> None:
         (binding,) = self.config.schedule
-        self.queue.append(HookRun(hook="x", contexts=(schedule_context(binding),)))
+        self.queue.append(HookRun(module="registry", hook="x", contexts=(schedule_context(binding),)))
 
     def put(self, item: dict[str, Any]) -> None:
         """Let the object appear, change, join or leave selectors as a watch would tell it."""
@@ -99,7 +101,7 @@ class Replay:
     def _fire(self, binding: KubernetesBinding, kind: str, item: Any) -> None:
         event = self.snapshots[binding.name].apply(kind, item)
         if event is not None:
-            self.queue.append(HookRun(hook="x", contexts=(event_context(binding, event),)))
+            self.queue.append(HookRun(module="registry", hook="x", contexts=(event_context(binding, event),)))
 
 
 def _fits(binding: KubernetesBinding, item: dict[str, Any]) -> bool:

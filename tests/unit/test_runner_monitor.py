@@ -20,6 +20,7 @@ from box.runner.errors import ApiError, KindUnknown
 from box.runner.hookfiles import HookFile
 from box.runner.kubeapi import Change, Listing, Resource, Selection
 from box.runner.merge import HookRun
+from box.runner.metrics import MetricStorage
 from box.runner.module import Hook, Module
 from box.runner.monitor import Monitor
 from box.runner.openapi import ModuleSchemas
@@ -151,16 +152,17 @@ def test_a_schedule_fires_once_each_time_it_is_due_and_never_before_the_start_is
         patcher=FakeKube(),
         tmp_dir=tmp_path,
         settings_writer=lambda _: None,
+        metrics=MetricStorage(),
     )
     config = parse_hook_config("configVersion: v1\nschedule: [{name: tick, crontab: '*/5 * * * * *', queue: q}]")
     file = HookFile(path=tmp_path, name="hooks/x.py", command=("x",))
     module.hooks["hooks/x.py"] = Hook(file=file, config=config, bucket=TokenBucket(interval=0, burst=1, now=time.time))
     fired: list[tuple[str, HookRun]] = []
-    due = [False]
-    scheduler = Scheduler(module, lambda: due[0], lambda queue, run: fired.append((queue, run)), threading.Event())
+    running: list[Module] = []
+    scheduler = Scheduler(lambda: running, lambda queue, run: fired.append((queue, run)), threading.Event())
     counts = []
     for second in range(12):
-        due[0] = second >= 4
+        running[:] = [module] if second >= 4 else []
         scheduler.fire(datetime(2026, 11, 23, 10, 0, second))
         counts.append(len(fired))
     assert counts == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]

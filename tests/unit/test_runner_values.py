@@ -119,14 +119,17 @@ def test_json_is_written_as_go_writes_it() -> None:
 
 def test_only_neighbours_of_the_same_hook_merge() -> None:
     context = Context(reason=Reason.SCHEDULE, binding="tick")
-    mine, other = (HookRun(hook=name, contexts=(context,)) for name in ("a", "b"))
+    mine, other = (HookRun(module="registry", hook=name, contexts=(context,)) for name in ("a", "b"))
     merged, taken = take_neighbours(mine, [mine, other, mine])
     assert (len(merged.contexts), taken) == (2, 1)
 
 
 def test_a_synchronization_does_not_merge_with_one_that_the_start_does_not_wait_for() -> None:
     context = Context(reason=Reason.SYNCHRONIZATION, binding="x")
-    waited, free = (HookRun(hook="a", contexts=(context,), synchronizes=("x",), waits=waits) for waits in (True, False))
+    waited, free = (
+        HookRun(module="registry", hook="a", contexts=(context,), synchronizes=("x",), waits=waits)
+        for waits in (True, False)
+    )
     assert take_neighbours(waited, [free])[1] == 0
     assert take_neighbours(waited, [waited])[1] == 1
 

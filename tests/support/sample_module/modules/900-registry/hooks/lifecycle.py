@@ -2,12 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sample hook: every lifecycle binding. Records its inputs and does what the test has put down for it."""
 
-import json
-import os
-import pathlib
-import sys
-import time
-from typing import Any
+from tests.support import sample_hook
 
 CONFIG = {
     "configVersion": "v1",
@@ -31,34 +26,5 @@ CONFIG = {
     ],
 }
 
-
-def read(variable: str) -> Any:
-    return json.loads(pathlib.Path(os.environ[variable]).read_text())
-
-
-def main() -> int:
-    if sys.argv[1:] == ["--config"]:
-        print(json.dumps(CONFIG))
-        return 0
-    folder = pathlib.Path(os.environ["RECORD_DIR"])
-    name = pathlib.Path(__file__).stem
-    run: dict[str, Any] = {
-        "at": time.time(),
-        "hook": name,
-        "contexts": read("BINDING_CONTEXT_PATH"),
-        "values": read("VALUES_PATH"),
-    }
-    run["config_values"] = read("CONFIG_VALUES_PATH")
-    with (folder / "runs.jsonl").open("a") as file:
-        file.write(json.dumps(run) + "\n")
-    script = folder / f"{name}.do"
-    todo = json.loads(script.read_text()) if script.exists() else {}
-    time.sleep(todo.get("sleep", 0))
-    for key, variable in (("values", "VALUES_JSON_PATCH_PATH"), ("kube", "KUBERNETES_PATCH_PATH")):
-        pathlib.Path(os.environ[variable]).write_text(json.dumps(todo[key]) if key in todo else "")
-    if "stderr" in todo:
-        print(todo["stderr"], file=sys.stderr)
-    return int(todo.get("exit", 0))
-
-
-sys.exit(main())
+if __name__ == "__main__":
+    sample_hook.run(CONFIG, __file__)
