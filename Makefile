@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 SOURCES := lib/python/d8registry images/auth hooks box tests bench
 SHELL_FILES = $(shell git ls-files '*.sh' .ci/run images/proxy/run-nginx box/platform/bin)
 
-.PHONY: help deps build bundle demo test test-full check lint types layers unit bench-hooks golden down
+.PHONY: help deps build bundle demo test test-full check lint types layers unit bench-hooks golden record down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ bench-hooks: deps ## CPU of a run with nothing to do, Helm runs and API writes o
 
 golden: $(VENV)/.ready ## Write the golden files anew; read the difference before you commit it
 	@GOLDEN=write $(PY) -m pytest -q -m "not box" tests
+
+record: build ## Record anew what real containerd does and says (root); read the difference before you commit it
+	@$(PY) -m tests.record
 
 down: $(VENV)/.ready ## Take down whatever box is left
 	@$(PY) -m box down

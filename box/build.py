@@ -35,6 +35,11 @@ class _Containerd:
     module: str
     parser: str
 
+    @property
+    def remotes(self) -> str:
+        """The package that talks to registries."""
+        return f"{self.module}/{Path(self.parser).parent}"
+
 
 _CONTAINERD_2 = _Containerd(
     tool="containerd",
@@ -109,8 +114,10 @@ def list_artifacts(cache: Path) -> list[Artifact]:
     except (OSError, subprocess.CalledProcessError) as error:
         raise BoxError(f"go, which builds the box, does not run ({error}); install Go 1.26 or newer") from error
 
-    def artifact(name: str, version: str, cold_seconds: int, build: Callable[[Path, Path], None]) -> Artifact:
-        sources = [path for path in (_TOOLS / name).iterdir() if path.is_file()]
+    def artifact(
+        name: str, version: str, cold_seconds: int, build: Callable[[Path, Path], None], *, tools: tuple[str, ...] = ()
+    ) -> Artifact:
+        sources = [path for tool in tools or (name,) for path in (_TOOLS / tool).iterdir() if path.is_file()]
         log = cache / "logs" / f"{name}.log"
         key = hash_inputs((_RECIPE, version, go), sources)
         return Artifact(name=name, version=version, key=key, cold_seconds=cold_seconds, build=partial(build, log))
@@ -120,6 +127,17 @@ def list_artifacts(cache: Path) -> list[Artifact]:
         artifact("coredns", "1.15.0", 60, partial(_build_program, "coredns", ".", "coredns")),
         artifact("containerd", _CONTAINERD_2.version, 100, partial(_build_containerd, _CONTAINERD_2)),
         artifact("containerd17", _CONTAINERD_17.version, 100, partial(_build_containerd, _CONTAINERD_17)),
+        *(
+            artifact(
+                f"read-hosts-{source.tool}",
+                source.version,
+                15,
+                partial(_build_read_hosts, source),
+                tools=(source.tool, "read-hosts"),
+            )
+            for source in (_CONTAINERD_2, _CONTAINERD_17)
+        ),
+        artifact("cripull", "0.34.4", 10, partial(_build_program, "cripull", ".", "cripull")),
         artifact("helm", "3.19.5", 90, partial(_build_program, "helm", "helm.sh/helm/v3/cmd/helm", "helm")),
         artifact("distribution", "3.1.0", 60, _build_distribution),
         artifact("kubernetes", "1.34.4", 520, _build_kubernetes),
@@ -157,6 +175,19 @@ def _build_containerd(source: _Containerd, log: Path, target: Path) -> None:
     version = f"-X {source.module}/version.Version=v{source.version}+registry-box"
     packages = [f"{source.module}/cmd/{program}" for program in CONTAINERD_PROGRAMS]
     _go_build(log, module, target, packages, link=version, tags="no_btrfs,no_devmapper,no_zfs,no_aufs")
+    shutil.rmtree(module)
+
+
+def _build_read_hosts(source: _Containerd, log: Path, target: Path) -> None:
+    """Build the program that shows what this generation's own parser makes of a hosts.toml."""
+    module = target / "module"
+    _patch_containerd(source, log, module)
+    text = (_TOOLS / "read-hosts" / "main.go").read_text(encoding="utf-8")
+    # Inside containerd's module, so that what it needs is what containerd needs.
+    program = module / "containerd" / "cmd" / "read-hosts"
+    program.mkdir()
+    (program / "main.go").write_text(text.replace(_CONTAINERD_2.remotes, source.remotes), encoding="utf-8")
+    _go_build(log, module, target, [f"{source.module}/cmd/read-hosts"])
     shutil.rmtree(module)
 
 

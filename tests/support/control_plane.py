@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 def find_binary(name: str) -> Path:
     """Find a binary in the cache of the box. Raises FileNotFoundError naming the command that builds it."""
     cache = Path(os.environ.get("BOX_CACHE") or Path.home() / ".cache" / "d8-registry-box")
-    for path in sorted(cache.glob(f"*/{name}")):
+    for path in sorted(cache.glob(name if "/" in name else f"*/{name}")):
         if os.access(path, os.X_OK):
             return path
     raise FileNotFoundError(f"{name} is not in {cache}; build it with: python -m box build")
