@@ -72,8 +72,3 @@ def delete(path: str) -> bool:
             return False
         raise
     return True
-
-
-def label_node(name: str, labels: dict[str, str]) -> None:
-    """Merge labels into a Node."""
-    request("PATCH", f"/api/v1/nodes/{name}", {"metadata": {"labels": labels}}, "application/merge-patch+json")

@@ -55,6 +55,7 @@ def start_controllers(tools: Tools) -> None:
     manager: list[str | Path] = ["--use-service-account-credentials", "--root-ca-file", PKI / "ca.crt"]
     manager += ["--service-account-private-key-file", PKI / "service-account.key", "--cluster-cidr", POD_RANGE]
     manager += ["--allocate-node-cidrs=false"]  # each node's /24 is fixed by the layout
+    manager += ["--cluster-signing-cert-file", PKI / "ca.crt", "--cluster-signing-key-file", PKI / "ca.key"]
     for name, flags in {"controller-manager": manager, "scheduler": []}.items():
         config = RUN / f"{name}.kubeconfig"
         common: list[str | Path] = ["--leader-elect=false", "--kubeconfig", config]

@@ -88,14 +88,6 @@ class Node:
         """Folder on the machine with what the node keeps over a reboot (`etc`, `opt`, `var`)."""
         return DATA / self.name
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """Labels that the platform gives a node of this group."""
-        labels = {"node.deckhouse.io/group": str(self.group), f"node-role.kubernetes.io/{self.group}": ""}
-        if self.group is Group.MASTER:
-            labels["node-role.kubernetes.io/control-plane"] = ""
-        return labels
-
 
 def cache_folder() -> Path:
     """Return the folder of built programs and images: `$BOX_CACHE`, else one in the user's cache."""

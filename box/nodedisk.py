@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk of a node as bashible leaves it at the end of a node's bootstrap."""
+"""The disk of a new machine before its first boot: programs, units, and what the bootstrap brings.
+
+Everything else (containerd's configuration, the kubelet's certificate, registry folders) comes from bashible.
+"""
 
 import secrets
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from box import nodefiles
 from box.build import CONTAINERD_PROGRAMS, Tools
 from box.certificates import Authority
-from box.errors import BoxError
 from box.kubeconfig import write_kubeconfig
-from box.layout import BRIDGE_ADDRESS, Node
+from box.layout import API_URL, BRIDGE_ADDRESS, Node
 from box.platform import install_node
+from box.platform.bashible import BOOTSTRAPPERS
 
 _FROM_MACHINE = (
     "alternatives", "bash.bashrc", "group", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf",
@@ -21,7 +23,7 @@ _FROM_MACHINE = (
 )  # fmt: skip
 
 _FOLDERS = (
-    "etc/cni/net.d", "etc/containerd/registry.d", "etc/kubernetes/manifests", "etc/kubernetes/pki",
+    "etc/cni/net.d", "etc/containerd", "etc/kubernetes/manifests", "etc/kubernetes/pki",
     "etc/systemd/system", "opt/cni/bin", "opt/deckhouse/bin", "var/lib/bashible", "var/lib/containerd",
     "var/lib/kubelet", "var/lib/registry-node", "var/cache", "var/log/pods", "var/spool", "var/tmp",
 )  # fmt: skip
@@ -33,15 +35,16 @@ def create_disk(node: Node, tools: Tools, containerd: Path, authority: Authority
         (node.disk / folder).mkdir(parents=True, exist_ok=True)
     _write_system_files(node)
     _link_programs(node, tools, containerd)
-    pause = tools.images.pause_reference
-    pair = authority.issue(f"kubelet-{node.name}", f"system:node:{node.name}", "system:nodes")
+    pair = authority.issue(f"bootstrap-{node.name}", f"system:bootstrap:{node.name}", BOOTSTRAPPERS)
     kubernetes = node.disk / "etc/kubernetes"
-    write_kubeconfig(kubernetes / "kubelet.conf", authority.path, pair, node.name)
+    write_kubeconfig(kubernetes / "bootstrap-kubelet.conf", authority.path, pair, "bootstrap")
     shutil.copyfile(authority.path, kubernetes / "pki/ca.crt")
+    identity = node.disk / "var/lib/bashible/bootstrap.pem"
+    identity.touch(mode=0o600)
+    identity.write_bytes(pair.certificate.read_bytes() + pair.key.read_bytes())
     _write(
         node,
         {
-            "etc/containerd/config.toml": nodefiles.render_containerd_config(read_major(containerd), pause),
             "etc/cni/net.d/10-box.conflist": nodefiles.render_pod_network(node),
             "etc/kubernetes/kubelet.env": nodefiles.render_kubelet_environment(node),
             "etc/systemd/system/containerd.service": nodefiles.CONTAINERD_UNIT,
@@ -49,26 +52,18 @@ def create_disk(node: Node, tools: Tools, containerd: Path, authority: Authority
             "var/lib/kubelet/config.json": nodefiles.render_kubelet_config(node),
         },
     )
-    wanted = node.disk / "etc/systemd/system/multi-user.target.wants"
-    wanted.mkdir()
-    for unit in ("containerd.service", "kubelet.service"):
-        (wanted / unit).symlink_to(f"/etc/systemd/system/{unit}")
-    install_node(node.disk, str(node.group))
+    variables = {
+        "NODE_GROUP": str(node.group),
+        "API_SERVER": API_URL,
+        "PAUSE_ARCHIVE": str(tools.images.pause_tar),
+        "PAUSE_REFERENCE": tools.images.pause_reference,
+    }
+    install_node(node.disk, variables)
 
 
 def delete_disk(node: Node) -> None:
     """Remove all that a node keeps; it must be down."""
     shutil.rmtree(node.disk, ignore_errors=True)
-
-
-def read_major(containerd: Path) -> int:
-    """Return the major version of the containerd in a folder; raises BoxError when it does not run."""
-    program = containerd / "containerd"
-    try:
-        text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-        return int(text.split()[2].lstrip("v").split(".")[0])
-    except (OSError, subprocess.CalledProcessError, IndexError, ValueError) as error:
-        raise BoxError(f"`{program} --version` does not tell a version: {error}") from error
 
 
 def _write_system_files(node: Node) -> None:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text of the files that make a node: containerd, kubelet, their units, the pod network, name resolution.
+"""Text of the files that make a node: the units of containerd and kubelet, the kubelet's settings, the pod network.
 
-They hold what bashible leaves on a node of the platform, with the differences that a box in namespaces needs; each
-difference is named where it is made.
+They hold what lies on a machine of the platform before bashible runs, with the differences that a box in namespaces
+needs; each difference is named where it is made.
 """
 
 import json
 
 from box.layout import BRIDGE_ADDRESS, CLUSTER_DOMAIN, Group, Node
+from box.platform.approvals import GROUP_LABEL
 
 BIN = "/opt/deckhouse/bin"
-REGISTRY_FOLDERS = "/etc/containerd/registry.d"
 
 CONTAINERD_UNIT = f"""\
 [Unit]
@@ -44,7 +44,8 @@ StartLimitIntervalSec=0
 
 [Service]
 ExecStart={BIN}/kubelet --config=/var/lib/kubelet/config.json --kubeconfig=/etc/kubernetes/kubelet.conf \
---hostname-override=%H --node-ip=${{NODE_IP}} --register-with-taints=${{TAINTS}} --root-dir=/var/lib/kubelet --v=2
+--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --cert-dir=/var/lib/kubelet/pki --hostname-override=%H \
+--node-ip=${{NODE_IP}} --node-labels=${{LABELS}} --register-with-taints=${{TAINTS}} --root-dir=/var/lib/kubelet --v=2
 EnvironmentFile=/etc/kubernetes/kubelet.env
 Restart=always
 RestartSec=1
@@ -52,44 +53,6 @@ KillMode=process
 
 [Install]
 WantedBy=multi-user.target
-"""
-
-
-def render_containerd_config(major: int, pause: str) -> str:
-    """Return containerd's configuration for its major version (1 or 2).
-
-    `restrict_oom_score_adj` is the box's own: without CAP_SYS_RESOURCE no score can be lowered.
-    """
-    if major < 2:
-        return f"""\
-version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{pause}"
-  restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".containerd]
-  snapshotter = "overlayfs"
-  discard_unpacked_layers = true
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".cni]
-  bin_dir = "/opt/cni/bin"
-[plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = "{REGISTRY_FOLDERS}"
-"""
-    return f"""\
-version = 3
-[plugins.'io.containerd.cri.v1.images']
-  snapshotter = "overlayfs"
-  discard_unpacked_layers = true
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = "{pause}"
-[plugins.'io.containerd.cri.v1.images'.registry]
-  config_path = "{REGISTRY_FOLDERS}"
-[plugins.'io.containerd.cri.v1.runtime']
-  restrict_oom_score_adj = true
-[plugins.'io.containerd.cri.v1.runtime'.cni]
-  bin_dirs = ["/opt/cni/bin"]
-  conf_dir = "/etc/cni/net.d"
 """
 
 
@@ -123,7 +86,8 @@ def render_kubelet_config(node: Node) -> str:
 def render_kubelet_environment(node: Node) -> str:
     """Return what differs between the kubelets of nodes."""
     taints = "node-role.kubernetes.io/control-plane=:NoSchedule" if node.group is Group.MASTER else ""
-    return f"NODE_IP={node.address}\nTAINTS={taints}\n"
+    labels = f"{GROUP_LABEL}={node.group},node.deckhouse.io/type=Static"
+    return f"NODE_IP={node.address}\nTAINTS={taints}\nLABELS={labels}\n"
 
 
 def render_pod_network(node: Node) -> str:

@@ -8,7 +8,6 @@ refusal. What the node has on its disk stays, what was in its memory (`/run`, `/
 import signal
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,22 +25,33 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def create_node(each: Node, tools: Tools, containerd: Path, authority: Authority) -> None:
-    """Give a new node its network and its disk; nothing of it runs yet."""
+    """Give a new node its network and its disk; nothing of it runs yet. `containerd` is that of generation 2."""
     network.connect_node(each)
-    nodedisk.create_disk(each, tools, containerd, authority)
+    old = each.containerd is Containerd.V1
+    nodedisk.create_disk(each, tools, tools.containerd17 if old else containerd, authority)
 
 
-def start_nodes(nodes: Sequence[Node], tools: Tools, containerd: Path) -> None:
-    """Start nodes from their disks, all at once; returns when the containerd of each answers."""
-    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        list(pool.map(lambda each: _start(each, tools, containerd), nodes))
+def start_nodes(nodes: Sequence[Node], containerd: Path) -> None:
+    """Boot nodes from their disks; bashible does the rest."""
+    for each in nodes:
+        node.start_node(each, [containerd])
 
 
 def await_ready(nodes: Sequence[Node], seconds: float = _READY_SECONDS) -> None:
-    """Wait until every one of these Nodes is Ready; raises BoxError with the logs of those that are not."""
+    """Wait until every one of these Nodes is Ready; raises BoxError naming those that are not and where to look."""
     records = [node.find_init(each) for each in nodes]
-    names = ", ".join(each.name for each in nodes)
-    controlplane.wait_for(f"Nodes {names}", seconds, lambda: _are_ready(nodes), *records)
+    missing: list[str] = []
+
+    def are_ready() -> bool:
+        ready = api.fetch_nodes()
+        missing[:] = [each.name for each in nodes if not ready.get(each.name)]
+        return not missing
+
+    try:
+        controlplane.wait_for("Nodes", seconds, are_ready, *records)
+    except BoxError as error:
+        look = f"python -m box exec {missing[0]} -- journalctl -u bashible -u kubelet" if missing else ""
+        raise BoxError(f"not Ready: {', '.join(missing)}; look: {look}\n{error}") from error
 
 
 def add_node(name: str, tools: Tools, containerd: Path, generation: Containerd = Containerd.V2) -> Node:
@@ -52,9 +62,7 @@ def add_node(name: str, tools: Tools, containerd: Path, generation: Containerd =
         raise BoxError(f"node {name} is there already; remove it first: python -m box node remove {name}")
     write_nodes([*nodes, made])
     create_node(made, tools, containerd, Authority(PKI))
-    start_nodes([made], tools, containerd)
-    controlplane.wait_for(f"Node {name}", 60, lambda: name in api.fetch_nodes())
-    api.label_node(name, made.labels)
+    start_nodes([made], containerd)
     await_ready([made])
     return made
 
@@ -100,20 +108,6 @@ def reboot(name: str) -> None:
     restore_power(name)
 
 
-def _start(each: Node, tools: Tools, containerd: Path) -> None:
-    record = node.start_node(each, [containerd])
-    log = each.disk / "var/log"
-
-    def answers() -> bool:
-        return node.exec(each.name, ["ctr", "version"], check=False).returncode == 0
-
-    controlplane.wait_for(f"containerd of node {each.name} (its journal lies in {log})", 30, answers, record)
-    # The platform puts the pause image into containerd by hand as well.
-    images = ["ctr", "-n", "k8s.io", "images"]
-    node.exec(each.name, [*images, "import", "--local", str(tools.images.pause_tar)])
-    node.exec(each.name, [*images, "label", tools.images.pause_reference, "io.cri-containerd.pinned=pinned"])
-
-
 def _kill(gone: Node) -> None:
     """End a node's first process, and with it every other one; returns when none is left."""
     for record in _find_records(gone):
@@ -131,8 +125,3 @@ def _kill(gone: Node) -> None:
 
 def _find_records(gone: Node) -> list[Record]:
     return [record for record in process.read_records() if record.name in {gone.name, f"{gone.name}-unshare"}]
-
-
-def _are_ready(nodes: Sequence[Node]) -> bool:
-    ready = api.fetch_nodes()
-    return all(ready.get(each.name) for each in nodes)

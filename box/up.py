@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from box import (
-    api,
     controlplane,
     core,
     dns,
@@ -25,6 +24,7 @@ from box.build import Tools, build_all, find_containerd
 from box.errors import BoxError
 from box.layout import KUBECONFIG, RUN, Node, cache_folder
 from box.machine import check_machine
+from box.platform.registry_secret import RegistrySecret
 from box.registries import running
 from box.registries.catalogue import REGISTRY_A, list_names
 from box.registries.start import Programs
@@ -82,12 +82,13 @@ def run_stages(start: Start) -> None:
         ("registry A", start_registry),
         ("certificates, networks and disks of the nodes", create_nodes),
         ("etcd and API server", lambda start: controlplane.start_api(start.tools)),
-        ("nodes", lambda start: nodelife.start_nodes(start.nodes, start.tools, start.containerd)),
         ("controller-manager, scheduler, cluster DNS", lambda start: controlplane.start_controllers(start.tools)),
-        ("nodes Ready", wait_for_nodes),
         ("names", lambda _: check_names()),
-        ("objects of the platform", install_platform),
+        ("objects of the platform", lambda start: platform.install(start.tools.images, build_secret())),
         ("stand-ins of the platform", lambda start: platform.start(start.tools.images)),
+        ("nodes", lambda start: nodelife.start_nodes(start.nodes, start.containerd)),
+        ("nodes Ready", lambda start: nodelife.await_ready(start.nodes)),
+        ("workloads", lambda start: platform.install_workloads(start.tools.images, build_secret())),
         ("operator with the module", start_operator),
     ]
     for title, stage in stages:
@@ -110,20 +111,11 @@ def create_nodes(start: Start) -> None:
         nodelife.create_node(each, start.tools, start.containerd, authority)
 
 
-def wait_for_nodes(start: Start) -> None:
-    """Wait until every Node is Ready, and label each as the platform does."""
-    for each in start.nodes:
-        controlplane.wait_for(f"Node {each.name}", 60, lambda name=each.name: name in api.fetch_nodes())  # type: ignore[misc]
-        api.label_node(each.name, each.labels)
-    nodelife.await_ready(start.nodes)
-
-
-def install_platform(start: Start) -> None:
-    """Create what a freshly installed platform has, with registry A as the registry that it was installed from."""
+def build_secret() -> RegistrySecret:
+    """Build `deckhouse-registry` with registry A as the registry that the platform was installed from."""
     ca = running.get_files(REGISTRY_A.name).ca.read_text(encoding="utf-8")
     login = running.find_login(REGISTRY_A.name)
-    secret = platform.build_secret(REGISTRY_A.host, f"/{REGISTRY_A.paths[0]}", ca, login.user, login.password)
-    platform.install(start.tools.images, secret)
+    return platform.build_secret(REGISTRY_A.host, f"/{REGISTRY_A.paths[0]}", ca, login.user, login.password)
 
 
 def start_operator(start: Start) -> None:

@@ -6,6 +6,7 @@ the cluster: definitions and start objects (`cluster`), deckhouse-controller (`d
 (`bashible`), the last two in one process, `python -m box.platform`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
 
 
 def install(image_set: "ImageSet", secret: "RegistrySecret") -> None:
-    """Create what a freshly installed platform has in the running cluster, with `secret` as `deckhouse-registry`.
+    """Create what a freshly installed platform has before its nodes, with `secret` as `deckhouse-registry`.
 
-    The nodes must be Ready. Returns when nodes are configured and every workload runs; raises PlatformError (a
-    BoxError) with what does not come up, or RunnerError from the API.
+    Raises PlatformError (a BoxError) with what does not come up, or RunnerError from the API.
     """
     from box.layout import CORE, KUBECONFIG
     from box.network import inside
@@ -29,6 +29,20 @@ def install(image_set: "ImageSet", secret: "RegistrySecret") -> None:
 
     with inside(CORE):
         install_objects(connect(KUBECONFIG), secret, image_set)
+
+
+def install_workloads(image_set: "ImageSet", secret: "RegistrySecret") -> None:
+    """Render the platform's workloads; nodes must be Ready and the stand-ins running.
+
+    Returns when nodes are configured and every workload runs; raises as `install`.
+    """
+    from box.layout import CORE, KUBECONFIG
+    from box.network import inside
+    from box.platform.cluster import install_workloads as put
+    from box.runner.kubeconfig import connect
+
+    with inside(CORE):
+        put(connect(KUBECONFIG), secret, image_set)
 
 
 def start(image_set: "ImageSet") -> int:
@@ -56,8 +70,8 @@ def build_secret(address: str, path: str, ca: str, username: str, password: str)
     return RegistrySecret(address=address, path=path, scheme="https", ca=ca, docker_config=config)
 
 
-def install_node(root: Path, group: str) -> None:
+def install_node(root: Path, variables: Mapping[str, str]) -> None:
     """Put bashible and its units onto a node before its first boot; see `node_install`."""
     from box.platform.node_install import install_node as put
 
-    put(root, group)
+    put(root, variables)

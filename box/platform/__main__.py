@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process of the platform's stand-ins: `python -m box.platform --image-set FILE --kubeconfig FILE`.
 
-One round a second of the stand-ins for deckhouse-controller and for bashible-apiserver, until SIGTERM.
+One round a second of the stand-ins for deckhouse-controller, bashible-apiserver and node-manager, until SIGTERM.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 from box.images.imageset import read_image_set
 from box.platform.bashible import Bashible
 from box.platform.deckhouse import Deckhouse
+from box.platform.node_manager import NodeManager
 from box.runner.errors import ApiError, RunnerError
 from box.runner.kubeconfig import connect
 
@@ -35,8 +36,10 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     kube = connect(options.kubeconfig)
-    parts = (Deckhouse(kube, read_image_set(options.image_set), log), Bashible(kube, log))
-    log("stand-ins for deckhouse-controller and bashible-apiserver are up")
+    bashible = Bashible(kube, log)
+    manager = NodeManager(kube, bashible.read_checksums, log)
+    parts = (Deckhouse(kube, read_image_set(options.image_set), log), bashible, manager)
+    log("stand-ins for deckhouse-controller, bashible-apiserver and node-manager are up")
     while not ended.wait(ROUND_SECONDS):
         for part in parts:
             try:

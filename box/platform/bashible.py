@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stand-in for node-manager and bashible-apiserver: renders the bundle of each node group.
 
-A bundle is Secret `d8-cloud-instance-manager/bashible-bundle-<group>`; nodes read it with the kubelet's identity.
-Simpler than the platform's: there are no approvals, every node runs its changed steps at once, and `config_path` of
-containerd is on from the start.
+A bundle is Secret `d8-cloud-instance-manager/bashible-bundle-<group>`; nodes read it with the kubelet's identity, and
+on their first boot with that of the bootstrap.
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from box.platform.go_template import TemplateError
@@ -21,11 +20,13 @@ from box.platform.registry_config import (
 )
 from box.platform.registry_secret import NAME as DECKHOUSE_REGISTRY
 from box.platform.registry_secret import BrokenSecretError, parse_registry_secret
-from box.platform.steps import build_bundle, write_bundle
+from box.platform.steps import build_bundle, compute_checksum, write_bundle
 from box.runner.kubeapi import KubeApi
 
 BUNDLE_NAMESPACE = "d8-cloud-instance-manager"
 BUNDLE_KEY = "bundle.json"
+BOOTSTRAPPERS = "system:bootstrappers"
+"""Group of the identity with which a node boots for the first time."""
 
 
 class Bashible:
@@ -35,6 +36,11 @@ class Bashible:
         self._kube = kube
         self._log = log
         self._said = ""
+        self._checksums: dict[str, str] = {}
+
+    def read_checksums(self) -> Mapping[str, str]:
+        """What each group is to have, as of the last round."""
+        return self._checksums
 
     def run_round(self) -> None:
         """Render every group's bundle; ApiError when the API refuses or is away."""
@@ -42,14 +48,15 @@ class Bashible:
             config = self._fetch_config()
             groups = [group["metadata"]["name"] for group in fetch_all(self._kube, "deckhouse.io/v1", "NodeGroup")]
             configurations = fetch_all(self._kube, "deckhouse.io/v1alpha1", "NodeGroupConfiguration")
-            bundles = {group: write_bundle(build_bundle(group, configurations, config)) for group in groups}
+            bundles = {group: build_bundle(group, configurations, config) for group in groups}
         except (BrokenConfigError, BrokenSecretError, TemplateError) as error:
             self._say(f"nodes keep their bundle: {error}")
             return
         self._say("")
-        for group, text in bundles.items():
-            if ensure(self._kube, build_bundle_secret(group, text)):
+        for group, steps in bundles.items():
+            if ensure(self._kube, build_bundle_secret(group, write_bundle(steps))):
                 self._log(f"bundle of node group {group} is rendered")
+            self._checksums[group] = compute_checksum(steps)
 
     def _fetch_config(self) -> RegistryConfig:
         found = fetch(self._kube, "v1", "Secret", "d8-system", NAME)
@@ -91,6 +98,28 @@ def build_access(groups: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
         "kind": "RoleBinding",
         "metadata": metadata,
         "roleRef": {"apiGroup": authorization, "kind": "Role", "name": "bashible-bundles"},
-        "subjects": [{"apiGroup": authorization, "kind": "Group", "name": "system:nodes"}],
+        "subjects": [
+            {"apiGroup": authorization, "kind": "Group", "name": name} for name in ("system:nodes", BOOTSTRAPPERS)
+        ],
     }
-    return role, binding
+    return role, binding, *build_joining()
+
+
+def build_joining() -> tuple[dict[str, Any], ...]:
+    """Build the right of a booting node to ask for a kubelet's certificate, and that it is signed."""
+    authorization = "rbac.authorization.k8s.io"
+    subject = {"apiGroup": authorization, "kind": "Group", "name": BOOTSTRAPPERS}
+    roles = {
+        "bashible-bootstrap": "system:node-bootstrapper",
+        "bashible-bootstrap-approval": "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
+    }
+    return tuple(
+        {
+            "apiVersion": f"{authorization}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": authorization, "kind": "ClusterRole", "name": role},
+            "subjects": [subject],
+        }
+        for name, role in roles.items()
+    )

@@ -10,6 +10,7 @@ import yaml
 
 from box.errors import BoxError
 from box.images import ImageSet
+from box.platform.approvals import CONFIGURED
 from box.platform.bashible import BUNDLE_NAMESPACE, Bashible, build_access
 from box.platform.deckhouse import Deckhouse
 from box.platform.global_values import list_modules
@@ -20,8 +21,6 @@ from box.runner.kubeapi import KubeApi
 
 CRDS = Path(__file__).parent / "crds"
 GROUPS = ("master", "worker")
-CONFIGURED = "node.deckhouse.io/configuration-checksum"
-"""Annotation of a Node whose bashible has run all of its steps."""
 
 _CRD_SECONDS = 30.0
 _NODE_SECONDS = 60.0
@@ -33,7 +32,7 @@ class PlatformError(BoxError):
 
 
 def install_objects(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) -> None:
-    """Create definitions, objects and workloads, and wait until nodes are configured and workloads run.
+    """Create definitions and objects, and the bundles that nodes boot with.
 
     What is there already and is the user's or the module's stays as it is. PlatformError names what does not come up.
     """
@@ -55,6 +54,13 @@ def install_objects(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) 
     for name in list_modules(image_set):
         ensure_once(kube, build_module(name))
     Bashible(kube, lambda _: None).run_round()
+
+
+def install_workloads(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) -> None:
+    """Render all workloads and wait until nodes are configured and workloads run; PlatformError says what does not.
+
+    The process of the stand-ins must run already.
+    """
     _await("nodes configured by bashible (`journalctl -u bashible` there)", _NODE_SECONDS, lambda: _find_bare(kube))
     Deckhouse(kube, image_set, lambda _: None).render_all(secret)
     _await("platform workloads available", _WORKLOAD_SECONDS, lambda: _find_unavailable(kube))

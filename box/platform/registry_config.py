@@ -12,6 +12,7 @@ import yaml
 from box.platform.registry_secret import RegistrySecret, find_login
 
 NAME = "registry-bashible-config"
+FOLDER = "/etc/containerd/registry.d"
 _REQUIRED = ("mode", "version", "imagesBase", "hosts")
 
 
@@ -37,10 +38,11 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryConfig:
-    """What step 030 writes: each host's mirrors in order."""
+    """What nodes are configured from: each host's mirrors in order, or `plain`, one registry without `config_path`."""
 
     version: str
-    hosts: tuple[tuple[str, tuple[Mirror, ...]], ...]
+    hosts: tuple[tuple[str, tuple[Mirror, ...]], ...] = ()
+    plain: Mirror | None = None
 
 
 def parse_registry_config(text: str) -> RegistryConfig:
@@ -64,12 +66,12 @@ def parse_registry_config(text: str) -> RegistryConfig:
 
 
 def build_unmanaged_config(secret: RegistrySecret) -> RegistryConfig:
-    """Build what nodes get while there is no `registry-bashible-config`: the real registry and nothing else."""
+    """Build what nodes get while there is no `registry-bashible-config`: the real registry, and no `config_path`."""
     user, password = find_login(secret)
     auth = base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
     mirror = Mirror(host=secret.address, scheme=secret.scheme, ca=secret.ca, auth=auth)
     version = hashlib.sha256(repr((mirror.url, mirror.ca, auth, secret.path)).encode()).hexdigest()[:16]
-    return RegistryConfig(version=version, hosts=((secret.address, (mirror,)),))
+    return RegistryConfig(version=version, plain=mirror)
 
 
 def render_hosts_toml(host: str, mirrors: tuple[Mirror, ...]) -> str:
@@ -91,7 +93,7 @@ def render_hosts_toml(host: str, mirrors: tuple[Mirror, ...]) -> str:
 
 def build_ca_path(host: str, mirror: Mirror) -> str:
     """Where a mirror's CA lies on a node."""
-    return f"/etc/containerd/registry.d/{host}/{mirror.scheme}-{mirror.host}-ca.crt"
+    return f"{FOLDER}/{host}/{mirror.scheme}-{mirror.host}-ca.crt"
 
 
 def _parse_mirror(host: str, raw: Mapping[str, Any]) -> Mirror:

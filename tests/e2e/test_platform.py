@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from box.layout import PYTHON, REPOSITORY
-from box.platform.cluster import CONFIGURED
+from box.platform.approvals import CONFIGURED
 from box.platform.registry_secret import DOCKER_CONFIG, compute_checksum, parse_registry_secret
 from box.platform.workloads import CHECKSUM, COPY_NAMESPACES
 from box.state import read_state

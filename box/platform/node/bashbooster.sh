@@ -19,6 +19,21 @@ bb-tmp-dir() { mktemp -d "$BB_TEMPORARY/dir.XXXXXX"; }
 
 bb-kubectl() { /opt/deckhouse/bin/kubectl "$@"; }
 
+# bb-curl-kube PATH [CURL'S ARGUMENTS…]: a request to the API with the identity that the node has at the moment.
+bb-curl-kube() { curl --config /run/bashible/curl.conf "${@:2}" "$API_SERVER$1"; }
+
+# bb-annotate-node JSON: merge annotations into the node's own Node.
+bb-annotate-node() {
+  bb-curl-kube "/api/v1/nodes/$D8_NODE_HOSTNAME" --request PATCH --output /dev/null \
+    --header 'Content-Type: application/merge-patch+json' --data "{\"metadata\": {\"annotations\": $1}}"
+}
+
+# bb-label-node JSON: the same for labels.
+bb-label-node() {
+  bb-curl-kube "/api/v1/nodes/$D8_NODE_HOSTNAME" --request PATCH --output /dev/null \
+    --header 'Content-Type: application/merge-patch+json' --data "{\"metadata\": {\"labels\": $1}}"
+}
+
 bb-flag-set() { mkdir -p "$BB_WORKSPACE/flag" && touch "$BB_WORKSPACE/flag/$1"; }
 bb-flag-unset() { rm -f "$BB_WORKSPACE/flag/$1"; }
 bb-flag?() { [[ -f "$BB_WORKSPACE/flag/$1" ]]; }

@@ -1,41 +1,42 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Stand-in for bashible: one round of a node. Fetches the bundle of its group with the kubelet's identity and, when
-# the bundle's text changed or the node was rebooted, sources its steps in order. A failing step ends the round and
-# so holds the later ones; the timer starts the next round.
-# Simpler than the platform's: no approval by node-manager, no step is waited for by other nodes.
+# Stand-in for bashible: one round of a node. Fetches the bundle of its group and, when the bundle's text changed or the
+# node was rebooted, sources its steps in order. A failing step ends the round and so holds the later ones; the timer
+# starts the next round. Before the kubelet has joined, the bundle is fetched with the identity of the bootstrap.
 set -Eeuo pipefail
 umask 022
 
 BASHIBLE=/var/lib/bashible
 RUN=/run/bashible
-KUBELET=/etc/kubernetes/kubelet.conf
 JQ=/opt/deckhouse/bin/jq
+set -a # the steps are processes of their own
 # shellcheck source=/dev/null
-source "$BASHIBLE/node.env" # NODE_GROUP
-
+source "$BASHIBLE/node.env" # NODE_GROUP, API_SERVER, PAUSE_ARCHIVE, PAUSE_REFERENCE
 D8_NODE_HOSTNAME=$(hostname)
-FIRST_BASHIBLE_RUN=no # a node of the box has joined before its first round
-export D8_NODE_HOSTNAME FIRST_BASHIBLE_RUN
+FIRST_BASHIBLE_RUN=no
+BASHIBLE_IS_UPDATE=yes
+set +a
 
-if [[ ! -s $KUBELET ]]; then
-  echo "no $KUBELET yet: waiting for the kubelet to join"
-  exit 0
+identity=/var/lib/kubelet/pki/kubelet-client-current.pem
+if [[ ! -s /etc/kubernetes/kubelet.conf ]]; then
+  FIRST_BASHIBLE_RUN=yes
+  identity=$BASHIBLE/bootstrap.pem
 fi
 mkdir -p "$RUN"
 chmod 0700 "$RUN" "$BASHIBLE"
+printf '%s\n' silent show-error fail 'max-time = 20' 'cacert = "/etc/kubernetes/pki/ca.crt"' "cert = \"$identity\"" \
+  > "$RUN/curl.conf"
+# shellcheck source=box/platform/node/bashbooster.sh
+source "$BASHIBLE/bashbooster.sh"
 
-# The box writes kubeconfigs as JSON, which is YAML too.
-if [[ ! -s $RUN/curl.conf || $KUBELET -nt $RUN/curl.conf ]]; then
-  "$JQ" -r '.clusters[0].cluster["certificate-authority-data"] | @base64d' "$KUBELET" > "$RUN/ca.pem"
-  (umask 077 && "$JQ" -r '.users[0].user | (.["client-certificate-data"], .["client-key-data"]) | @base64d' \
-    "$KUBELET" > "$RUN/client.pem")
-  printf '%s\n' silent show-error fail 'max-time = 20' "cacert = \"$RUN/ca.pem\"" "cert = \"$RUN/client.pem\"" > "$RUN/curl.conf"
-fi
-server=$("$JQ" -r '.clusters[0].cluster.server' "$KUBELET")
-secret="$server/api/v1/namespaces/d8-cloud-instance-manager/secrets/bashible-bundle-$NODE_GROUP"
+tell() { # the Node, what it is configured with
+  [[ ! -f $RUN/told || $(< "$RUN/told") != "$1" ]] || return 0
+  bb-annotate-node "{\"node.deckhouse.io/configuration-checksum\": \"$1\"}"
+  echo "$1" > "$RUN/told"
+}
 
-if ! metadata=$(curl --config "$RUN/curl.conf" "$secret?resourceVersion=0" \
+secret="/api/v1/namespaces/d8-cloud-instance-manager/secrets/bashible-bundle-$NODE_GROUP"
+if ! metadata=$(bb-curl-kube "$secret?resourceVersion=0" \
   -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'); then
   echo "the bundle of node group $NODE_GROUP cannot be read: the node stays as it is"
   exit 0
@@ -43,11 +44,15 @@ fi
 seen=$("$JQ" -r '.metadata | "\(.uid) \(.resourceVersion)"' <<< "$metadata")
 [[ ! -f $RUN/seen || $(< "$RUN/seen") != "$seen" ]] || exit 0
 
-curl --config "$RUN/curl.conf" "$secret" | "$JQ" -r '.data["bundle.json"] | @base64d' > "$RUN/bundle.json"
+bb-curl-kube "$secret" | "$JQ" -r '.data["bundle.json"] | @base64d' > "$RUN/bundle.json"
 checksum=$("$JQ" -r .checksum "$RUN/bundle.json")
-if [[ -f $RUN/booted && -f $BASHIBLE/configuration_checksum && $(< "$BASHIBLE/configuration_checksum") == "$checksum" ]]; then
-  echo "$seen" > "$RUN/seen"
-  exit 0
+if [[ -f $BASHIBLE/configuration_checksum && $(< "$BASHIBLE/configuration_checksum") == "$checksum" ]]; then
+  export BASHIBLE_IS_UPDATE=no
+  if [[ -f $RUN/booted ]]; then
+    tell "$checksum"
+    echo "$seen" > "$RUN/seen"
+    exit 0
+  fi
 fi
 
 rm -rf "$RUN/steps"
@@ -67,8 +72,9 @@ for step in "$RUN"/steps/*; do
   fi
 done
 echo "$checksum" > "$BASHIBLE/configuration_checksum"
-touch "$RUN/booted"
-/opt/deckhouse/bin/kubectl --kubeconfig="$KUBELET" annotate node "$D8_NODE_HOSTNAME" --overwrite \
-  "node.deckhouse.io/configuration-checksum=$checksum" > /dev/null
-echo "$seen" > "$RUN/seen"
 echo "=== All $count steps are done"
+# The next round after a first one runs all steps once more: now there is a Node to tell.
+[[ $FIRST_BASHIBLE_RUN == no ]] || exit 0
+touch "$RUN/booted"
+tell "$checksum"
+echo "$seen" > "$RUN/seen"

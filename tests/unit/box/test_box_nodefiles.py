@@ -1,24 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of a node. Factors: containerd 1 and 2, master and worker."""
+"""Files of a node. Factors: master and worker."""
 
 import json
-import tomllib
-
-import pytest
 
 from box import nodefiles
 from box.inventory import plan_nodes
 from box.layout import Group
 
 NODES = plan_nodes(3, 5)
-
-
-@pytest.mark.parametrize(
-    ("major", "plugin"), [(1, "io.containerd.grpc.v1.cri"), (2, "io.containerd.cri.v1.images")], ids=["1.x", "2.x"]
-)
-def test_containerd_reads_registries_from_the_platforms_folder(major: int, plugin: str) -> None:
-    config = tomllib.loads(nodefiles.render_containerd_config(major, "deckhouse.local/images:pause"))
-    assert config["plugins"][plugin]["registry"] == {"config_path": "/etc/containerd/registry.d"}
 
 
 def test_only_masters_are_tainted() -> None:

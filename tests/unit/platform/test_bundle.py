@@ -4,14 +4,17 @@
 import json
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from box.platform.containerd_step import render_containerd_config, render_containerd_step
 from box.platform.go_template import TemplateError, render_literals
 from box.platform.registry_config import Mirror, RegistryConfig
-from box.platform.steps import build_bundle, render_registry_step, write_bundle
+from box.platform.registry_step import SYSTEM_CA, render_ca_step, render_registry_step
+from box.platform.steps import build_bundle, write_bundle
 
 NODE = Path(__file__).resolve().parents[3] / "box/platform/node"
 CONFIG = RegistryConfig(version="v1", hosts=(("real.test", (Mirror(host="real.test", scheme="https", ca="PEM"),)),))
@@ -33,10 +36,15 @@ def test_steps_run_by_weight_and_those_of_other_groups_and_bundles_are_left_out(
         build_configuration("other-system.sh", bundles=["centos"]),
     ]
     assert [step.name for step in build_bundle("worker", configurations, CONFIG)] == [
+        "000_wait_for_approval.sh",
         "001_set_registry_version.sh",
+        "005_add_registry_ca.sh",
         "005_early.sh",
         "030_configure_containerd_registry.sh",
-        "032_set_containerd_config_label.sh",
+        "032_configure_containerd.sh",
+        "033_start_containerd.sh",
+        "034_import_pause_image.sh",
+        "064_start_kubelet.sh",
         "100_late.sh",
         "100_workers.sh",
     ]
@@ -82,7 +90,7 @@ def run_step(root: Path, text: str) -> subprocess.CompletedProcess[str]:
     command = 'source "$1/bashbooster.sh"; source "$2"; bb-finish-step'
     return subprocess.run(
         ["bash", "-Eeuo", "pipefail", "-c", command, "bashible", str(NODE), str(root / "step.sh")],
-        env={"PATH": "/usr/bin:/bin", "BB_WORKSPACE": str(root / "state")},
+        env={"PATH": "/usr/bin:/bin", "BB_WORKSPACE": str(root / "state"), "FIRST_BASHIBLE_RUN": "yes"},
         capture_output=True,
         text=True,
         check=False,
@@ -104,6 +112,59 @@ def test_step_030_writes_its_hosts_and_removes_only_folders_that_it_made(tmp_pat
 def test_a_ca_is_written_beside_its_hosts_toml(tmp_path: Path) -> None:
     assert run_step(tmp_path, render_registry_step(CONFIG)).returncode == 0
     assert (tmp_path / "etc/containerd/registry.d/real.test/https-real.test-ca.crt").read_text() == "PEM\n"
+
+
+PLAIN = RegistryConfig(version="v0", plain=Mirror(host="real.test", scheme="https", ca="PEM", auth="dTpw"))
+PLUGINS = {1: "io.containerd.grpc.v1.cri", 2: "io.containerd.cri.v1.images"}
+
+
+@pytest.mark.parametrize("major", [1, 2])
+def test_containerd_reads_registries_from_the_folder_only_once_there_is_a_configuration_for_it(major: int) -> None:
+    off, on = (
+        tomllib.loads(render_containerd_config(major, config))["plugins"][PLUGINS[major]]["registry"]
+        for config in (PLAIN, CONFIG)
+    )
+    assert on == {"config_path": "/etc/containerd/registry.d"}
+    assert "config_path" not in off
+    assert off["configs"] == {"real.test": {"auth": {"auth": "dTpw"}}}
+    assert off["mirrors"] == {"real.test": {"endpoint": ["https://real.test"]}}
+
+
+@pytest.mark.parametrize(("version", "major"), [("v1.7.35", 1), ("v2.2.3", 2)])
+def test_step_032_writes_what_the_nodes_containerd_reads_and_asks_for_one_restart(
+    tmp_path: Path, version: str, major: int
+) -> None:
+    containerd = tmp_path / "containerd"
+    containerd.write_text(f"#!/bin/sh\necho containerd github.com/containerd/containerd {version} abc\n")
+    containerd.chmod(0o755)
+    text = render_containerd_step(CONFIG).replace("/opt/deckhouse/bin/containerd", str(containerd))
+    flag = tmp_path / "state/flag/containerd-need-restart"
+    assert run_step(tmp_path, text).returncode == 0
+    written = tmp_path / "etc/containerd/config.toml"
+    written_text = written.read_text().replace(str(tmp_path), "")
+    assert written_text == render_containerd_config(major, CONFIG)
+    flag.unlink()
+    assert run_step(tmp_path, text).returncode == 0
+    assert not flag.exists(), "the same text asks for no restart"
+
+
+def test_a_users_drop_in_becomes_part_of_containerds_configuration(tmp_path: Path) -> None:
+    drop_in = tmp_path / "etc/containerd/conf.d/mine.toml"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.write_text('version = 3\n[debug]\n  level = "debug"\n')
+    text = render_containerd_step(CONFIG).replace("/opt/deckhouse/bin/containerd --version", "echo x v2.2.3")
+    assert run_step(tmp_path, text).returncode == 0
+    assert tomllib.loads((tmp_path / "etc/containerd/config.toml").read_text())["debug"] == {"level": "debug"}
+
+
+def test_the_registrys_ca_is_in_the_system_store_only_while_config_path_is_off(tmp_path: Path) -> None:
+    stored = tmp_path / "ca.pem"
+    plain, configured = (render_ca_step(config).replace(SYSTEM_CA, str(stored)) for config in (PLAIN, CONFIG))
+    assert run_step(tmp_path, plain.replace("/etc/ssl/certs", str(tmp_path))).returncode == 0
+    assert stored.read_text() == "PEM\n"
+    assert (tmp_path / "state/flag/containerd-need-restart").exists()
+    assert run_step(tmp_path, configured).returncode == 0
+    assert not stored.exists()
 
 
 EVENTS = """

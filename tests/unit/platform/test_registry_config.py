@@ -88,6 +88,9 @@ def test_without_a_configuration_nodes_get_the_real_registry_alone() -> None:
     secret = RegistrySecret(
         address="registry-a.box.test", path="/deckhouse/ee", scheme="https", ca="PEM", docker_config=config
     )
-    ((host, (mirror,)),) = build_unmanaged_config(secret).hosts
-    assert (host, mirror.url, mirror.auth, mirror.ca) == (host, "https://registry-a.box.test", "dTpw", "PEM")
+    built = build_unmanaged_config(secret)
+    mirror = built.plain
+    assert mirror is not None
+    assert built.hosts == ()
+    assert (mirror.url, mirror.auth, mirror.ca) == ("https://registry-a.box.test", "dTpw", "PEM")
     assert not mirror.rewrites
