@@ -89,6 +89,8 @@ def show_summary(result: Result, console: Console) -> int:
         markup=False,
         soft_wrap=True,
     )
+    for pull in result.judgement.cut:
+        console.print(f"cut by the restart of containerd: {pull.describe()}", markup=False, soft_wrap=True)
     console.print(f"restarted: {len(result.restarted)}", markup=False, soft_wrap=True)
     for text in result.restarted:
         console.print(f"  {text}", markup=False, soft_wrap=True)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from box.demo.api import Api
 from box.demo.bases import Base
-from box.demo.node import forget_image
-from box.demo.pods import build_pull_pod, describe_stuck, find_pull_failure, read_outcome
+from box.demo.node import forget_image, was_containerd_restarted
+from box.demo.pods import build_pull_pod, describe_stuck, find_pull_failure, is_cut_off, read_outcome
 from box.demo.pulls import Outcome, Pull
 from box.demo.view import Phase, SwitchView, choose_phase, read_view
 from box.layout import Node
@@ -71,6 +71,8 @@ class Puller:
         try:
             outcome, reason = self._await_outcome(f"{path}/{name}", namespace, uid)
             ended = datetime.now(UTC)
+            if outcome is not Outcome.PULLED and is_cut_off(reason) and was_containerd_restarted(node, started):
+                outcome = Outcome.CUT
         finally:
             self._api.delete_now(f"{path}/{name}")
         return Pull(

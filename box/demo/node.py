@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the demo does on a node of the box: its image store, its files, its containerd."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from box import node as nodes
@@ -55,6 +57,16 @@ def read_containerd_start(node: Node) -> str:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return ""
+
+
+def was_containerd_restarted(node: Node, since: datetime) -> bool:
+    """Whether the node's containerd is away, or was started at or after `since` (to two seconds)."""
+    found = read_containerd_start(node).split()
+    if not found:
+        return True
+    stat = Path("/proc/stat").read_text(encoding="ascii")
+    boot = next(int(line.split()[1]) for line in stat.splitlines() if line.startswith("btime "))
+    return boot + int(found[1]) / os.sysconf("SC_CLK_TCK") >= since.timestamp() - 2
 
 
 def read_texts(roots: Mapping[str, Path], largest: int = 64 * 1024 * 1024) -> dict[str, str]:

@@ -12,6 +12,7 @@ PULL_FAILURES = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrInvalidImageName", "RegistryUnavailable"}
     | {"ImageInspectError", "SignatureValidationFailed", "ErrImageNeverPull"}
 )
+_CUT_OFF = ("error reading from server: EOF", "containerd.sock: connect:", "transport is closing", "server is stopping")
 
 
 def build_pull_pod(name: str, namespace: str, node: str, image: str) -> dict[str, Any]:
@@ -65,6 +66,11 @@ def find_pull_failure(events: Iterable[Mapping[str, Any]]) -> str:
         if reason == "BackOff" and "pulling image" in message:
             return f"event {reason}: {message}"
     return ""
+
+
+def is_cut_off(reason: str) -> bool:
+    """Whether the kubelet complains of its own connection to containerd, and of no registry."""
+    return any(words in reason for words in _CUT_OFF)
 
 
 def describe_stuck(pod: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> str:

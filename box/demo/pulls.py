@@ -15,11 +15,16 @@ LONGEST_GAP_SECONDS = 3.0
 
 
 class Outcome(StrEnum):
-    """How one pod's image pull ended; UNCLEAR where the kubelet never came to the pull."""
+    """How one pod's image pull ended.
+
+    UNCLEAR where the kubelet never came to the pull. CUT where the node's containerd was restarted under it, which the
+    platform does once when it turns `config_path` on: that says nothing of a registry.
+    """
 
     PULLED = "pulled"
     FAILED = "failed"
     UNCLEAR = "unclear"
+    CUT = "cut"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +63,12 @@ class Pull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The pulls that count, the ones that failed, and the ones without evidence (with the reason)."""
+    """The pulls that count, that failed, that have no evidence (with the reason), and that a restart has cut."""
 
     counted: tuple[Pull, ...]
     failed: tuple[Pull, ...]
     uncounted: tuple[tuple[Pull, str], ...]
+    cut: tuple[Pull, ...] = ()
 
 
 def judge_pulls(pulls: Iterable[Pull], requests: Sequence[Entry]) -> Judgement:
@@ -74,17 +80,20 @@ def judge_pulls(pulls: Iterable[Pull], requests: Sequence[Entry]) -> Judgement:
     counted: list[Pull] = []
     failed: list[Pull] = []
     uncounted: list[tuple[Pull, str]] = []
+    cut: list[Pull] = []
     for pull in pulls:
         missing = describe_missing_evidence(pull, requests) if pull.outcome is Outcome.PULLED else ""
         if pull.outcome is Outcome.FAILED:
             failed.append(pull)
+        elif pull.outcome is Outcome.CUT:
+            cut.append(pull)
         elif pull.outcome is Outcome.UNCLEAR:
             uncounted.append((pull, pull.reason))
         elif missing:
             uncounted.append((pull, missing))
         else:
             counted.append(pull)
-    return Judgement(counted=tuple(counted), failed=tuple(failed), uncounted=tuple(uncounted))
+    return Judgement(counted=tuple(counted), failed=tuple(failed), uncounted=tuple(uncounted), cut=tuple(cut))
 
 
 def describe_missing_evidence(pull: Pull, requests: Iterable[Entry]) -> str:

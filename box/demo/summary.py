@@ -8,7 +8,8 @@ from datetime import datetime
 from box.demo.pulls import LONGEST_GAP_SECONDS, Judgement, Pull, find_gaps, find_idle_steps
 from box.demo.timing import StepSpan
 
-READY_WITHIN_SECONDS = 120.0
+READY_WITHIN_SECONDS = 180.0  # approvals one by one and the restart of containerd are in it
+_RESTART_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ def list_wrongs(result: Result) -> tuple[str, ...]:
     judged = result.judgement
     reasons += [f"failed pull: {pull.describe()}" for pull in judged.failed]
     reasons += [f"pull without evidence: {pull.describe()}: {why}" for pull, why in judged.uncounted]
+    reasons += [f"pulls were cut at two times on {node}" for node in _find_cut_twice(judged.cut)]
     reasons += [f"the load could not make a pull: {text}" for text in result.broken]
     reasons += _find_missing_bases(result)
     if not result.proofs and result.ready:
@@ -99,6 +101,16 @@ def render_figures(result: Result) -> str:
         f"ready_s={f'{seconds:.1f}' if seconds is not None else 'never'} failed_pulls={len(result.judgement.failed)} "
         f"pulls={len(result.judgement.counted)} restarted={len(result.restarted)} nodes={len(result.nodes)}"
     )
+
+
+def _find_cut_twice(cut: Sequence[Pull]) -> list[str]:
+    """Nodes where pulls were cut at two times: containerd restarts once."""
+    found = []
+    for node in sorted({pull.node for pull in cut}):
+        moments = [pull.ended for pull in cut if pull.node == node]
+        if (max(moments) - min(moments)).total_seconds() > _RESTART_SECONDS:
+            found.append(node)
+    return found
 
 
 def _find_missing_bases(result: Result) -> list[str]:
