@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 from d8registry.adapters.idle import is_idle
+from d8registry.adapters.leaving import leave
 from d8registry.adapters.reconcile import reconcile
 from d8registry.adapters.runtime import Outputs, Run
 from d8registry.checker.outcome import Outcome
@@ -47,6 +48,7 @@ _KINDS = (
     ("deckhouse.io/v1alpha1", "ModuleConfig", "moduleconfigs", False),
     ("deckhouse.io/v1alpha1", "Module", "modules", False),
     ("deckhouse.io/v1", "NodeGroup", "nodegroups", False),
+    ("deckhouse.io/v1alpha1", "NodeGroupConfiguration", "nodegroupconfigurations", False),
 )
 HOST, PATH = "registry.example.com", "/deckhouse/ee"
 DIGESTS = {
@@ -54,6 +56,7 @@ DIGESTS = {
     "registry": {"inclusterProxy": "sha256:" + "2" * 64, "inclusterProxyAuth": "sha256:" + "3" * 64},
 }
 PASSWORD = "pass-4e1f0c"
+_DEFAULTS = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
 _CONFIG = parse_hook_config(json.dumps(build_hook_config()))
 _FILTERS = {binding.name: build_filter(binding) for binding in _CONFIG.kubernetes}
 
@@ -81,13 +84,14 @@ class MemoryCluster:
         self.digests = digests
         self.operations_done: int | None = None
         self.now = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-        self.values: dict[str, Any] = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
+        self.values: dict[str, Any] = json.loads(json.dumps(_DEFAULTS))
         for name, group in (("master-0", "master"), ("worker-0", "worker"), ("worker-1", "worker")):
             self.kube.put(_node(name, group))
         for group in ("master", "worker"):
             self._put("deckhouse.io/v1", "NodeGroup", group, spec={"cri": {"type": "ContainerdV2"}})
         for module in ("prometheus", "registry"):
             self._put("deckhouse.io/v1alpha1", "Module", module, properties={"source": "Embedded"})
+        self._put("deckhouse.io/v1alpha1", "NodeGroupConfiguration", "registry-node.sh")
         self._put("deckhouse.io/v1alpha1", "ModuleConfig", "deckhouse", spec={"version": 1, "settings": {}})
         self._put("deckhouse.io/v1alpha1", "ModuleConfig", "registry", spec={"enabled": True})
         container = {"name": "deckhouse", "image": f"{HOST}{PATH}:v1.72.0"}
@@ -137,6 +141,15 @@ class MemoryCluster:
                 _pod("registry-incluster-proxy-0", {"component": "registry-service", "type": "incluster-proxy"})
             )
             self._put("apps/v1", "Deployment", "registry-incluster-proxy", namespace="d8-system", spec={})
+
+    def disable(self) -> tuple[Outputs, Outputs]:
+        """Disable the module as the operator does: before, the release goes (and keeps its objects), after."""
+        before = leave(self.read(["beforeDeleteHelm"]))
+        self.apply(before)
+        after = leave(self.read(["afterDeleteHelm"]), lambda name: self.kube.find("Secret", name))
+        self.apply(after)
+        self.values = json.loads(json.dumps(_DEFAULTS))
+        return before, after
 
     def settle(self, limit: int = 30) -> int:
         """Run until a run has nothing to do; the number of runs it took. Fails where that never happens."""

@@ -19,6 +19,7 @@ from d8registry.switching.decide import decide
 from d8registry.switching.decision import Decision
 from d8registry.switching.effects import build_material, build_operations, is_checked
 from d8registry.switching.initial import build_initial_state, resume_state
+from d8registry.switching.leaving import enable
 from d8registry.switching.observe import Inputs, find_highest_counter, observe, read_nodes
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import PLANS
@@ -71,6 +72,10 @@ def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
             operations=_write_state(resumed, run, observed, seen, expected=state.revision),
             internal=_restore_switches(run, seen),
         )
+    if state.disabled is not None:
+        enabled = Decision(state=enable(state, run.now, manages_hosts=observed.manages_hosts))
+        operations = _write_state(enabled, run, observed, seen, expected=state.revision)
+        return Outputs(operations=operations, internal=_restore_switches(run, seen))
     return _go_on(state, observed, run, seen)
 
 

@@ -80,15 +80,10 @@ def read_revision(seen: Mapping[str, Any] | None) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def delete_object(kind: str, name: str, api_version: str = "v1") -> Operation:
-    """Delete one object of d8-system in the background; a missing one is fine."""
-    return {
-        "operation": "DeleteInBackground",
-        "apiVersion": api_version,
-        "kind": kind,
-        "namespace": NAMESPACE,
-        "name": name,
-    }
+def delete_object(kind: str, name: str, api_version: str = "v1", *, namespace: str = NAMESPACE) -> Operation:
+    """Delete one object in the background; a missing one is fine. `namespace` is empty for a cluster's own."""
+    where = {"namespace": namespace} if namespace else {}
+    return {"operation": "DeleteInBackground", "apiVersion": api_version, "kind": kind, **where, "name": name}
 
 
 _SEEN_REVISION = f'((.metadata.annotations["{REVISION}"] // "0") | tonumber)'

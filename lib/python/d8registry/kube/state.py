@@ -64,6 +64,7 @@ def render_state(state: State) -> str:
         "epoch": state.epoch,
         "salt": state.salt,
         "requests": dict(state.requests),
+        "disabled": _render_time(state.disabled) if state.disabled else None,
     }
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
@@ -117,6 +118,7 @@ def _parse_body(body: Mapping[str, Any], revision: int) -> State:
         epoch=body["epoch"],
         salt=body["salt"],
         requests=tuple(sorted((body["requests"] or {}).items())),
+        disabled=_parse_time(body["disabled"]) if body.get("disabled") else None,
     )
 
 

@@ -86,8 +86,9 @@ class State:
 
     `current` is the last good generation; `owns_real_host`: the node plan keeps the folder of an Unmanaged
     generation's real host (since the first AddSource); `counter`, `epoch` and `salt` are the node token's; `requests`
-    the last seen values of the request annotations; `generations` the last number given to a generation;
-    `retained_host` the real host whose CA stays on the nodes because something still names it.
+    the last seen values of the request annotations; `generations` the last number given to a generation; `disabled`
+    since when the module is; `retained_host` the real host whose CA stays on the nodes because something still names
+    it.
     """
 
     revision: int
@@ -100,4 +101,5 @@ class State:
     epoch: str
     salt: str
     requests: tuple[tuple[str, str], ...] = ()
+    disabled: datetime | None = None
     retained_host: Endpoint | None = None

@@ -50,6 +50,23 @@ def build_hook_config() -> dict[str, JSON]:
     }
 
 
+def build_leaving_config() -> dict[str, JSON]:
+    """Build what the hook of the module's removal prints: it never runs but then, and reads our Secrets."""
+    secrets = _bind("secrets", "v1", "Secret", OWN_FILTER, list(SECRETS), in_system=True)
+    return {
+        "configVersion": "v1",
+        "beforeDeleteHelm": 10,
+        "afterDeleteHelm": 10,
+        "kubernetes": [
+            {
+                **{key: value for key, value in secrets.items() if key not in ("queue", "group")},
+                "executeHookOnSynchronization": False,
+                "executeHookOnEvent": [],
+            }
+        ],
+    }
+
+
 def _build_bindings() -> list[dict[str, JSON]]:
     return [
         _bind(
