@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs the module's hooks: the box's own runner, or the real addon-operator in its place.
 
-Both get the same folders, arguments and environment, those that addon-operator needs at least.
+Both get the same folders, arguments and environment, those that addon-operator needs at least. Beside the module runs
+a small other one, `neighbour`, which can break and then holds queue `main` as any module of the platform may.
 """
 
 import http.client
+import json
 import os
 import shutil
+import signal
+import time
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +28,9 @@ NAME = "operator"
 DEBUG_SOCKET = FOLDER / "debug.sock"
 READY_PORT = 19650
 
+_LAUNCH = FOLDER / "launch.json"
+_END_LIMIT = 40.0
+
 PYTHON_OF_HOOKS = FOLDER / "python"
 """An interpreter without packages, with a sitecustomize.py as the platform's: hooks find lib/python/dist only."""
 
@@ -33,7 +40,9 @@ def install_module(say: Callable[[str], None], bundle: Path | None = None) -> No
     shutil.rmtree(MODULE, ignore_errors=True)
     for folder in (MODULE, FOLDER / "global-hooks", FOLDER / "tmp"):
         folder.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "modules" / "values.yaml").write_text("registryEnabled: true\n", encoding="utf-8")
+    enabled = "registryEnabled: true\nneighbourEnabled: true\n"
+    (FOLDER / "modules" / "values.yaml").write_text(enabled, encoding="utf-8")
+    shutil.copytree(REPOSITORY / "box" / "neighbour", FOLDER / "modules" / "800-neighbour", dirs_exist_ok=True)
     if bundle is None:
         bundle = FOLDER / "registry-module.tar"
         write_tar(collect(REPOSITORY, fetch_wheels(say)), bundle)
@@ -63,9 +72,46 @@ def start_operator(tools: Tools, program: Path | None) -> process.Record:
     }
     for name, value in flags.items():
         words += [f"--{name}", value]
-    log = LOGS / f"{NAME}.log"
     folder = FOLDER if program else REPOSITORY  # where `-m box.runner` is found
-    return process.start(NAME, core.exec_command(words), environment=_environment(tools), log=log, folder=folder)
+    launch = {"words": list(map(str, words)), "environment": _environment(tools), "folder": str(folder)}
+    _LAUNCH.write_text(json.dumps(launch, indent=1), encoding="utf-8")
+    return start_again()
+
+
+def start_again() -> process.Record:
+    """Start the operator as the box was started with it; what an earlier one left in its folder stays there."""
+    if find() is not None:
+        raise BoxError("the operator runs already; to start it anew: python -m box operator restart")
+    try:
+        launch = json.loads(_LAUNCH.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BoxError("there is no operator in this box; start a box: python -m box up") from None
+    command = core.exec_command(launch["words"])
+    log = LOGS / f"{NAME}.log"
+    return process.start(NAME, command, environment=launch["environment"], log=log, folder=Path(launch["folder"]))
+
+
+def find() -> process.Record | None:
+    """Return the record of the running operator; None when it is not running."""
+    running = [record for record in process.read_records() if record.name == NAME and process.is_alive(record)]
+    return running[0] if running else None
+
+
+def end(number: signal.Signals) -> float:
+    """Send a signal and wait until the operator is gone; returns the seconds it took. Raises BoxError.
+
+    On SIGTERM it waits up to 30 s for a running hook; on SIGKILL the hook goes on as an orphan.
+    """
+    record = find()
+    if record is None:
+        raise BoxError("the operator is not running; start it: python -m box operator start")
+    began = time.monotonic()
+    process.send(record, number)
+    while process.is_alive(record):
+        if time.monotonic() - began > _END_LIMIT:
+            raise BoxError(f"the operator (pid {record.pid}) is still there {_END_LIMIT:.0f} s after {number.name}")
+        time.sleep(0.05)
+    return time.monotonic() - began
 
 
 def is_ready() -> bool:

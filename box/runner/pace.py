@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 FIRST_DELAY = 5.0
 LONGEST_DELAY = 32.0
-JITTER = 0.5
+JITTER = 1.0
 _DOUBLINGS = 10
 
 
 def retry_delay(failures: int, jitter: float) -> float:
     """Answer the seconds before the next try of a task that failed `failures` times (1 and more).
 
-    5 s first, then 5 s + 1, 2, 4, 8, 16 s plus `jitter` (0 to 0.5 s), at most 32 s. Source: shell-operator's queues.
+    5 s first, then 5 s + 1, 2, 4, 8, 16 s plus `jitter` (0 to 1 s), at most 32 s. Source: shell-operator's queues.
     """
     if failures <= 1:
         return FIRST_DELAY

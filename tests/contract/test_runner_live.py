@@ -158,16 +158,6 @@ def test_disabling_removes_the_release_and_enabling_is_a_full_start(ready: Live)
     assert [run["contexts"][0]["type"] for run in ready.runs("events")] == ["Synchronization"] * 2
 
 
-def test_sigterm_waits_for_the_running_hook_and_applies_its_results(ready: Live) -> None:
-    made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "made", "namespace": NAMESPACE}}
-    ready.do("events", sleep=3, kube={"operation": "Create", "object": made})
-    ready.put("one", {"a": "0"}, sample="yes")
-    wait(lambda: len(ready.runs("events")) == 2)
-    assert ready.stop() > 1.5
-    assert ready.get("made") is not None
-    assert list((ready.folder / "tmp").glob("hook-*")) == []
-
-
 def test_values_do_not_survive_a_restart(ready: Live) -> None:
     ready.do("events", values=[{"op": "add", "path": "/registry/internal/counter", "value": 7}])
     ready.put("one", {"a": "0"}, sample="yes")

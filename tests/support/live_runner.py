@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from box.runner.debug import ask_unix
 from box.runner.errors import ApiError
 from box.runner.httpkube import HttpKube
 from box.runner.kubeapi import MERGE_PATCH, Selection
@@ -53,8 +54,13 @@ class Live:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
+    @property
+    def command(self) -> list[str]:
+        """Answer the words that call the runner, from the repository."""
+        return [sys.executable, "-m", "box.runner"]
+
     def start(self) -> None:
-        command = [sys.executable, "-m", "box.runner", "start", "--namespace", NAMESPACE, "--config-map"]
+        command = [*self.command, "start", "--namespace", NAMESPACE, "--config-map"]
         command += ["addon-operator", "--modules-dir", str(self.modules), "--global-hooks-dir"]
         (self.folder / "global-hooks").mkdir(exist_ok=True)
         command += [str(self.folder / "global-hooks"), "--tmp-dir", str(self.folder / "tmp")]
@@ -79,6 +85,17 @@ class Live:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def kill_hook(self, pid: int) -> None:
+        """Kill a hook that this runner has started."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        assert pid in {int(child) for path in children for child in path.read_text().split()}
+        os.kill(pid, signal.SIGKILL)
+
+    def debug(self, path: str) -> str:
+        """Ask it on its debug socket."""
+        return ask_unix(self.folder / "debug.sock", path)
 
     def ask(self, path: str) -> str:
         """Answer what its listen address shows at `path`."""
@@ -105,7 +122,7 @@ class Live:
             return 0
 
     def queues(self) -> dict[str, list[dict[str, Any]]]:
-        command = [sys.executable, "-m", "box.runner", "queue", "list", "--output", "json"]
+        command = [*self.command, "queue", "list", "--output", "json"]
         done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=True)
         return {queue["queue"]: queue["tasks"] for queue in json.loads(done.stdout)}
 

@@ -15,7 +15,7 @@ from box.runner.config import EVERY_EVENT, parse_hook_config
 from box.runner.crontab import parse_crontab, parse_duration
 from box.runner.errors import ConfigError
 from box.runner.hookfiles import discover_hooks, load_config
-from box.runner.pace import TokenBucket, retry_delay
+from box.runner.pace import JITTER, TokenBucket, retry_delay
 from box.runner.usersettings import read_config_map
 from box.runner.values import UserConfig
 
@@ -109,8 +109,14 @@ def test_durations_are_read_in_seconds() -> None:
     assert [parse_duration(text) for text in ("5s", "1m30s", "250ms", "2h")] == [5.0, 90.0, 0.25, 7200.0]
 
 
+MEASURED = (5.2, 6.9, 8.1, 9.4, 13.9, 21.4, 32.0, 32.0)
+POLL = 0.25
+
+
 def test_retries_wait_as_long_as_measured() -> None:
     assert [retry_delay(failures, 0.0) for failures in range(1, 9)] == [5, 6, 7, 9, 13, 21, 32, 32]
+    for failures, seconds in enumerate(MEASURED, start=1):
+        assert retry_delay(failures, 0.0) <= seconds <= retry_delay(failures, JITTER) + POLL
 
 
 def test_a_bucket_lets_a_burst_through_and_then_one_each_interval() -> None:
