@@ -53,7 +53,7 @@ def test_a_run_writes_kube_operations_as_json_lines_and_no_values_without_a_chan
     cluster = MemoryCluster()
     cluster.settle()
     cluster.edit(direct())
-    internal = {"proxy": {"enabled": False, "replicas": 0}}
+    internal = {"awake": True, "proxy": {"enabled": False, "replicas": 0}}
     done = run_hook(tmp_path, contexts_of(cluster), {"global": {}, "registry": {"internal": internal}})
     assert (done.returncode, done.stderr) == (0, "")
     operations = [json.loads(line) for line in (tmp_path / "KUBERNETES_PATCH_PATH").read_text().splitlines()]
@@ -64,7 +64,7 @@ def test_a_run_writes_kube_operations_as_json_lines_and_no_values_without_a_chan
 def test_values_are_restored_as_a_whole_subtree(tmp_path: Path) -> None:
     cluster = MemoryCluster()
     cluster.settle()
-    done = run_hook(tmp_path, contexts_of(cluster), {"global": {}, "registry": {"internal": {}}})
+    done = run_hook(tmp_path, contexts_of(cluster), {"global": {}, "registry": {"internal": {"awake": True}}})
     assert (done.returncode, done.stderr) == (0, "")
     (patch,) = [json.loads(line) for line in (tmp_path / "VALUES_JSON_PATCH_PATH").read_text().splitlines()]
     value = {"enabled": False, "replicas": 0}

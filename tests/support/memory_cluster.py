@@ -21,7 +21,7 @@ from d8registry.adapters.leaving import leave
 from d8registry.adapters.reconcile import reconcile
 from d8registry.adapters.runtime import Outputs, Run
 from d8registry.checker.outcome import Outcome
-from d8registry.checker.question import parse_questions
+from d8registry.checker.question import ImagesQuestion, Question, parse_questions
 from d8registry.checker.result import CheckResult, Kind, Problem, render_results
 from d8registry.evidence.answer import Evidence, render_evidence
 from d8registry.evidence.question import parse_question
@@ -83,6 +83,9 @@ class MemoryCluster:
         self.kube = _Kube()
         self.digests = digests
         self.operations_done: int | None = None
+        # Registries that do not answer: a host or `user:password`, and whether they refuse the login by name.
+        self.dead: dict[str, bool] = {}
+        self._restarts = 0
         self.now = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         self.values: dict[str, Any] = json.loads(json.dumps(_DEFAULTS))
         for name, group in (("master-0", "master"), ("worker-0", "worker"), ("worker-1", "worker")):
@@ -161,6 +164,7 @@ class MemoryCluster:
 
     def world(self) -> None:
         """Let everything around the module move by one step, successfully."""
+        self.collect_garbage()
         self.report()
         self.answer()
         self.take_over()
@@ -217,10 +221,12 @@ class MemoryCluster:
             self.kube.put(node)
 
     def answer(self, *, outcome: Outcome = Outcome.OK, final: bool = False) -> None:
-        """Let the probe hook answer every open question."""
+        """Let the probe hook answer every open question; registries that are dead answer so."""
+        outcome_given, final_given = outcome, final
         results = []
         for question in parse_questions(self.text("registry-questions", "questions")):
             kind = Kind.IMAGES if question.key.startswith("images") else Kind.PROXY
+            outcome, final = self._answer_for(question, outcome_given, final_given)
             is_ok = outcome is Outcome.OK
             problem = Problem(reference=f"{HOST}{PATH}", outcome=outcome, message="as the test says")
             results.append(
@@ -240,9 +246,26 @@ class MemoryCluster:
             )
         self.put_secret("registry-checks", {"checks": render_results(results)})
 
-    def take_over(self) -> None:
-        """Let deckhouse-controller run with the present content of deckhouse-registry."""
-        pod = _pod("deckhouse-0", {"app": "deckhouse"})
+    def _answer_for(self, question: Question, outcome: Outcome, final: bool) -> tuple[Outcome, bool]:
+        if isinstance(question, ImagesQuestion):
+            login = question.endpoint.credentials
+            for name in (question.endpoint.host, f"{login.username}:{login.password.value}"):
+                if name in self.dead:
+                    is_refused = self.dead[name]
+                    return (Outcome.UNAUTHENTICATED if is_refused else Outcome.TIMEOUT), is_refused
+        return outcome, final
+
+    def collect_garbage(self) -> None:
+        """Let the proxy's pods follow their Deployment out of the cluster."""
+        if "registry-incluster-proxy" not in self.kube.names("Deployment"):
+            for name in sorted(pod for pod in self.kube.names("Pod") if pod.startswith("registry-incluster-proxy-")):
+                self.kube.delete(self.kube.resolve("v1", "Pod"), "d8-system", name, "Background")
+
+    def take_over(self, name: str = "") -> None:
+        """Let deckhouse-controller run with the present content of deckhouse-registry, in a pod of that name."""
+        found = sorted(pod for pod in self.kube.names("Pod") if pod.startswith("deckhouse-"))
+        self._restarts += not found
+        pod = _pod(name or (found[0] if found else f"deckhouse-{self._restarts - 1}"), {"app": "deckhouse"})
         pod["metadata"]["annotations"] = {"checksum/registry-version": hash_content(self.data("deckhouse-registry"))}
         self.kube.put(pod)
 

@@ -3,7 +3,7 @@
 
 from itertools import pairwise
 
-from d8registry.switching.plans import TRANSITIONS, Plan
+from d8registry.switching.plans import ROLL_BACKS, TRANSITIONS, Plan
 
 _HEAD = """# Transitions
 
@@ -19,23 +19,26 @@ def render_transitions() -> str:
     parts = [_HEAD]
     for (before, after), plan in TRANSITIONS.items():
         parts.append(f"\n## {before} to {after} (`{plan.name}`)\n\n{_render_table(plan)}\n{_render_diagram(plan)}")
+    for mode, plan in ROLL_BACKS.items():
+        parts.append(f"\n## Rollback to {mode} (`{plan.name}`)\n\n{_render_table(plan)}")
     return "".join(parts)
 
 
 def _render_table(plan: Plan) -> str:
     rows = [
-        "| step | phase | condition | nodes | first nodes | platform's text | proxy | address |",
-        "| --- " * 8 + "|",
+        "| step | phase | only if changed | condition | nodes | first nodes | platform's text | proxy | address |",
+        "| --- " * 9 + "|",
     ]
     for stage in plan.stages:
         cells = [
             stage.step,
             stage.phase,
+            ", ".join(sorted(stage.needs)),
             f"`{stage.condition}`",
             stage.nodes,
             stage.canaries or "",
             stage.bashible or "as it is",
-            "on" if stage.proxy else "",
+            stage.proxy,
             stage.address,
         ]
         rows.append("| " + " | ".join(str(cell) for cell in cells) + " |")
@@ -46,5 +49,10 @@ def _render_diagram(plan: Plan) -> str:
     lines = ["```mermaid", "flowchart LR"]
     steps = list(dict.fromkeys(stage.step for stage in plan.stages))
     lines += [f"  {left} --> {right}" for left, right in pairwise(steps)]
-    lines += [f"  {step} -. deadline, abort .-> RolledBack" for step in steps if plan.is_before_no_return(step)]
+    first = {stage.step: stage for stage in reversed(plan.stages)}
+    for step, stage in ((step, first[step]) for step in steps):
+        if plan.is_before_no_return(step, stage.phase):
+            lines.append(f"  {step} -. deadline, abort .-> RolledBack")
+        elif plan.keeps_both(step, stage.phase):
+            lines.append(f"  {step} -. deadline .-> Hold")
     return "\n".join([*lines, "```", ""])

@@ -7,10 +7,20 @@ from datetime import UTC, datetime
 import pytest
 from d8registry.errors import StateUnreadable
 from d8registry.kube.state import parse_state, render_state
-from d8registry.model.endpoint import Credentials, Endpoint, Scheme
+from d8registry.model.endpoint import Base, Credentials, Endpoint, Scheme
 from d8registry.model.secret import Secret
 from d8registry.model.settings import CheckMode, Mode
-from d8registry.model.state import Generation, Phase, Refusal, State, Step, Switch
+from d8registry.model.state import (
+    Generation,
+    Hold,
+    Phase,
+    PullAddress,
+    Refusal,
+    Standing,
+    State,
+    Step,
+    Switch,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,13 +28,22 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), ma
 TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)).map(
     lambda time: time.replace(microsecond=0)
 )
+CREDENTIALS = st.builds(Credentials, username=TEXT, password=TEXT.map(Secret))
 ENDPOINTS = st.builds(
     Endpoint,
     host=TEXT,
     path=TEXT,
     scheme=st.sampled_from(Scheme),
     ca=st.just("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n") | st.just(""),
-    credentials=st.builds(Credentials, username=TEXT, password=TEXT.map(Secret)),
+    credentials=CREDENTIALS,
+)
+REFUSALS = st.builds(Refusal, fingerprint=TEXT, step=st.sampled_from(Step), reason=TEXT, message=TEXT)
+ADDRESSES = st.builds(
+    PullAddress,
+    base=st.builds(Base, host=TEXT, path=TEXT),
+    scheme=st.sampled_from(Scheme),
+    ca=TEXT,
+    entries=st.lists(st.tuples(TEXT, CREDENTIALS), max_size=2).map(tuple),
 )
 GENERATIONS = st.builds(
     Generation,
@@ -35,7 +54,7 @@ GENERATIONS = st.builds(
 )
 SWITCHES = st.builds(
     Switch,
-    plan=st.just("unmanaged-to-direct/1"),
+    plan=st.just("unmanaged-to-direct/2"),
     candidate=GENERATIONS,
     step=st.sampled_from(Step),
     phase=st.sampled_from(Phase),
@@ -46,20 +65,29 @@ SWITCHES = st.builds(
     canaries=st.lists(TEXT, max_size=3).map(tuple),
     in_place=TIMES | st.none(),
     keep_host_ca=st.booleans(),
+    old=st.sampled_from(Standing),
+    restarts=st.lists(TEXT, max_size=2).map(tuple),
+    hold=st.builds(Hold, reason=TEXT, message=TEXT, since=TIMES, is_turned=st.booleans()) | st.none(),
+    is_return=st.booleans(),
+    failure=REFUSALS | st.none(),
 )
 STATES = st.builds(
     State,
     revision=st.integers(1, 10**7),
     current=GENERATIONS,
     switch=SWITCHES | st.none(),
-    refusal=st.builds(Refusal, fingerprint=TEXT, step=st.sampled_from(Step), reason=TEXT, message=TEXT) | st.none(),
+    refusal=REFUSALS | st.none(),
+    address=ADDRESSES | st.none(),
     owns_real_host=st.booleans(),
     generations=st.integers(1, 99),
     counter=st.integers(1, 10**7),
     epoch=st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
     salt=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
     requests=st.dictionaries(st.sampled_from(["retry", "abort"]), TEXT).map(lambda found: tuple(sorted(found.items()))),
-    retained_host=ENDPOINTS | st.none(),
+    retained_hosts=st.lists(ENDPOINTS, max_size=2).map(tuple),
+    leftovers=st.lists(TEXT, max_size=2).map(tuple),
+    is_paused=st.booleans(),
+    is_travelled=st.booleans(),
 )
 
 

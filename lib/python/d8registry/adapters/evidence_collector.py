@@ -51,4 +51,5 @@ def collect_evidence(question: EvidenceQuestion, now: datetime, api: ClusterApi 
         users=tuple(sorted([*users_base, *user_copies])),
         copies=tuple(platform_copies),
         real_host=tuple(sorted(name for name, found in findings.items() if found.uses_host)),
+        in_use=tuple(sorted((reference, name) for name, found in findings.items() for reference in found.in_use)),
     )

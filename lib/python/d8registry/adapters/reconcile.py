@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run of the reconcile hook: read, decide, and write either a new state or the effects of the one that was read."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,9 +23,10 @@ from d8registry.switching.initial import build_initial_state, resume_state
 from d8registry.switching.leaving import enable
 from d8registry.switching.observe import Inputs, find_highest_counter, observe, read_nodes
 from d8registry.switching.observed import Observed
-from d8registry.switching.plans import PLANS
-from d8registry.switching.realise import find_stage, realise
+from d8registry.switching.plans import PLANS, Proxy, find_stage
+from d8registry.switching.realise import realise
 from d8registry.switching.report import build_conditions, build_halted_conditions
+from d8registry.switching.revoke import build_revoke
 
 
 def reconcile(run: Run) -> Outputs:
@@ -84,7 +86,7 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
     if material is None and proxy.CERTIFICATE in seen:
         # What pulls trusts the authority that is lost; a new one would be distrusted by all of it at once.
         raise InvalidObject(f"Secret d8-system/{PKI} is missing while the proxy serves; restore it from a backup")
-    if material is None or find_stage(state).proxy:
+    if material is None or find_stage(state).proxy is not Proxy.OFF:
         operations = _renew(state, material, observed, run, seen)
         if operations:
             return Outputs(operations=operations, internal=_restore_switches(run, seen))
@@ -92,13 +94,24 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
     operations = build_operations(state, desired, material, seen)
     internal = run.values.get("internal") or {}
     settled = not operations and all(internal.get(key) == value for key, value in desired.internal.items())
-    decision = decide(state, desired, observed, material, run.now, settled=settled)
+    decision = decide(
+        state,
+        desired,
+        observed,
+        material,
+        run.now,
+        settled=settled,
+        fresh_epoch=os.urandom(4).hex(),
+        is_start=internal.get("awake") is not True,
+    )
+    revoke = build_revoke(decision.state, observed, desired.questions)
     if decision.state != state:
         return Outputs(
-            operations=_write_state(decision, run, observed, seen, expected=state.revision), internal=desired.internal
+            operations=_write_state(decision, run, observed, seen, expected=state.revision, revoke=revoke),
+            internal=desired.internal,
         )
-    edits = find_edits(seen, operations, state.salt, is_paused=False, now=run.now)
-    report = _write_state(decision, run, observed, seen, expected=state.revision, edits=edits)
+    edits = find_edits(seen, operations, state.salt, is_paused=state.is_paused, now=run.now)
+    report = _write_state(decision, run, observed, seen, expected=state.revision, edits=edits, revoke=revoke)
     return Outputs(
         operations=(*operations, *report), internal=desired.internal, warnings=tuple(str(edit) for edit in edits)
     )
@@ -132,6 +145,7 @@ def _write_state(
     *,
     expected: int,
     edits: tuple[Notice, ...] = (),
+    revoke: str = "no, because the module has just begun to look",
 ) -> tuple[Operation, ...]:
     state = decision.state
     earlier = parse_conditions(seen.get(NAME))
@@ -143,6 +157,7 @@ def _write_state(
         "mode": state.current.mode.value,
         "target_mode": target.mode.value,
         "hash": target.endpoint.fingerprint,
+        "revoke": revoke,
         "notices": render_notices(add_notices(parse_notices(seen.get(NAME)), edits)),
     }
     notes = {SWITCHING: "true" if state.switch else "false"}

@@ -51,7 +51,15 @@ def plan_asks(questions: Iterable[Question], results: Mapping[str, CheckResult],
         elif not previous.ok and not previous.final and previous.next_at <= now:
             indexes = previous.open if isinstance(question, ImagesQuestion) else everything
             asks.append(Ask(question=question, indexes=indexes, previous=previous))
+        elif previous.ok and _is_due_again(question, previous, now):
+            asks.append(Ask(question=question, indexes=everything))
     return tuple(asks)
+
+
+def _is_due_again(question: Question, previous: CheckResult, now: datetime) -> bool:
+    if not isinstance(question, ImagesQuestion) or not question.every_seconds:
+        return False
+    return previous.at + timedelta(seconds=question.every_seconds) <= now
 
 
 def fold_answers(ask: Ask, answers: Mapping[int, Answer], of_registry: Answer | None, now: datetime) -> CheckResult:

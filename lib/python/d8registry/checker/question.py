@@ -19,11 +19,15 @@ KEY = "questions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagesQuestion:
-    """Does the endpoint hold these manifests? `images` are in the order that answers count them in."""
+    """Does the endpoint hold these manifests? `images` are in the order that answers count them in.
+
+    With `every_seconds` a good answer is asked for again after that time: the registry is being watched.
+    """
 
     key: str
     endpoint: Endpoint
     images: tuple[RequiredImage, ...]
+    every_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +49,13 @@ class ProxyQuestion:
 Question = ImagesQuestion | ProxyQuestion
 
 
-def build_images_question(endpoint: Endpoint, images: Iterable[RequiredImage], nonce: str = "") -> ImagesQuestion:
+def build_images_question(
+    endpoint: Endpoint, images: Iterable[RequiredImage], nonce: str = "", every_seconds: int = 0
+) -> ImagesQuestion:
     """Ask an endpoint for manifests; another `nonce` (annotation `retry`) asks again even after a final answer."""
     ordered = tuple(sorted(images))
     parts = [endpoint.fingerprint, nonce, [[image.repository, image.reference] for image in ordered]]
-    return ImagesQuestion(key=f"images:{_hash(parts)}", endpoint=endpoint, images=ordered)
+    return ImagesQuestion(key=f"images:{_hash(parts)}", endpoint=endpoint, images=ordered, every_seconds=every_seconds)
 
 
 def build_proxy_question(
@@ -105,6 +111,7 @@ def _render(question: Question) -> dict[str, Any]:
         return {
             "kind": "images",
             "key": question.key,
+            "everySeconds": question.every_seconds,
             "endpoint": {
                 "scheme": endpoint.scheme.value,
                 "host": endpoint.host,
@@ -142,6 +149,7 @@ def _parse(item: dict[str, Any]) -> Question:
                 credentials=_parse_user(endpoint),
             ),
             images=tuple(RequiredImage(**image) for image in item["images"]),
+            every_seconds=int(item["everySeconds"]),
         )
     if item["kind"] != "proxy":
         raise ValueError("kind")

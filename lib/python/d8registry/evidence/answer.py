@@ -16,7 +16,8 @@ class Evidence:
     """Objects as `Kind namespace/name`, sorted.
 
     `platform` and `users` refer to the old base; `copies` are the platform's pull secrets that differ from the
-    original; `real_host` names the old registry at all. Not `complete`: the API failed on the way (`message`), so
+    original; `real_host` names the old registry at all; `in_use` holds (digest or tag, object) of what is below the
+    asked base. Not `complete`: the API failed on the way (`message`), so
     nothing follows from what the lists lack.
     """
 
@@ -28,6 +29,7 @@ class Evidence:
     users: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     real_host: tuple[str, ...] = ()
+    in_use: tuple[tuple[str, str], ...] = ()
 
 
 def render_evidence(evidence: Evidence) -> str:
@@ -41,6 +43,7 @@ def render_evidence(evidence: Evidence) -> str:
         "users": list(evidence.users),
         "copies": list(evidence.copies),
         "realHost": list(evidence.real_host),
+        "inUse": [list(pair) for pair in evidence.in_use],
     }
     return json.dumps(item, separators=(",", ":"))
 
@@ -60,6 +63,7 @@ def parse_evidence(text: str) -> Evidence | None:
             users=tuple(item["users"]),
             copies=tuple(item["copies"]),
             real_host=tuple(item["realHost"]),
+            in_use=tuple((reference, owner) for reference, owner in item["inUse"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidObject(

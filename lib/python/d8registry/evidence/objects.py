@@ -24,12 +24,16 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One object; `is_platform` tells whose it is, the others what it refers to."""
+    """One object; `is_platform` tells whose it is, the others what it refers to.
+
+    `in_use`: digests, or tags, below the base whose images are asked for.
+    """
 
     name: str
     is_platform: bool
     uses_base: bool
     uses_host: bool
+    in_use: tuple[str, ...] = ()
 
 
 def read_workload(kind: str, item: Object, question: EvidenceQuestion) -> Finding | None:
@@ -37,9 +41,10 @@ def read_workload(kind: str, item: Object, question: EvidenceQuestion) -> Findin
     if not _is_unfinished(kind, item):
         return None
     images = [container.get("image") or "" for container in _find_containers(kind, item)]
-    uses_base = any(is_below(image, question.old_base) for image in images)
-    uses_host = any(find_host(image) == question.real_host for image in images)
-    if not uses_base and not uses_host:
+    uses_base = bool(question.old_base) and any(is_below(image, question.old_base) for image in images)
+    uses_host = bool(question.real_host) and any(find_host(image) == question.real_host for image in images)
+    in_use = tuple(sorted({reference for image in images if (reference := find_reference(image, question))}))
+    if not uses_base and not uses_host and not in_use:
         return None
     namespace = item["metadata"]["namespace"]
     return Finding(
@@ -47,6 +52,7 @@ def read_workload(kind: str, item: Object, question: EvidenceQuestion) -> Findin
         is_platform=is_platform(namespace),
         uses_base=uses_base,
         uses_host=uses_host,
+        in_use=in_use,
     )
 
 
@@ -75,6 +81,16 @@ def is_platform(namespace: str) -> bool:
 def is_below(image: str, base: str) -> bool:
     """Tell whether an image reference carries a base, and not just one that begins alike."""
     return image.startswith(base) and image[len(base) : len(base) + 1] in ("/", ":", "@", "")
+
+
+def find_reference(image: str, question: EvidenceQuestion) -> str:
+    """Take digest or tag of an image right below the asked base; empty for any other."""
+    if not question.in_use_base or not is_below(image, question.in_use_base):
+        return ""
+    rest = image[len(question.in_use_base) :]
+    if rest.startswith("/"):
+        return ""
+    return rest.partition("@")[2] or rest.lstrip(":") or "latest"
 
 
 def find_host(image: str) -> str:

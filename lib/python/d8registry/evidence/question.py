@@ -16,22 +16,30 @@ class EvidenceQuestion:
     """What still uses the old address?
 
     `old_base` is `host/path`, `real_host` the old registry's `host[:port]`; `namespaces` are the ones whose pull-secret
-    copies must follow, empty for every `d8-*`.
+    copies must follow, empty for every `d8-*`. `in_use_base`: list every image below it, because the new registry may
+    lack some. An empty base or host is not looked for.
     """
 
     key: str
     old_base: str
     real_host: str
     namespaces: tuple[str, ...] = ()
+    in_use_base: str = ""
 
 
 def build_evidence_question(
-    old_base: str, real_host: str, namespaces: Iterable[str] = (), nonce: str = ""
+    old_base: str, real_host: str, namespaces: Iterable[str] = (), nonce: str = "", in_use_base: str = ""
 ) -> EvidenceQuestion:
     """Ask for evidence; another `nonce` asks for fresh evidence, whatever was collected before."""
     ordered = tuple(sorted(namespaces))
-    digest = hashlib.sha256(json.dumps([old_base, real_host, ordered, nonce]).encode()).hexdigest()
-    return EvidenceQuestion(key=f"evidence:{digest[:16]}", old_base=old_base, real_host=real_host, namespaces=ordered)
+    digest = hashlib.sha256(json.dumps([old_base, real_host, ordered, nonce, in_use_base]).encode()).hexdigest()
+    return EvidenceQuestion(
+        key=f"evidence:{digest[:16]}",
+        old_base=old_base,
+        real_host=real_host,
+        namespaces=ordered,
+        in_use_base=in_use_base,
+    )
 
 
 def render_question(question: EvidenceQuestion | None) -> str:
@@ -43,6 +51,7 @@ def render_question(question: EvidenceQuestion | None) -> str:
         "oldBase": question.old_base,
         "realHost": question.real_host,
         "namespaces": list(question.namespaces),
+        "inUseBase": question.in_use_base,
     }
     return json.dumps(item, separators=(",", ":"))
 
@@ -58,6 +67,7 @@ def parse_question(text: str) -> EvidenceQuestion | None:
             old_base=item["oldBase"],
             real_host=item["realHost"],
             namespaces=tuple(item["namespaces"]),
+            in_use_base=item["inUseBase"],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidObject(

@@ -70,6 +70,7 @@ def read_deckhouse_pods(entries: Iterable[Mapping[str, Any]]) -> tuple[Deckhouse
             name=entry["name"],
             checksum=entry.get("checksum") or "",
             ready=entry.get("ready") == "True" and not entry.get("deleted"),
+            is_leaving=bool(entry.get("deleted")),
         )
         for entry in entries
         if entry.get("phase") not in _ENDED

@@ -21,8 +21,40 @@ def migrate(body: Body) -> Body:
 
 
 def _from_1(body: Body) -> Body:
-    """Schema 1 was YAML in block style; schema 2 is written as JSON, which is YAML that a hook reads faster."""
-    return {**body, "schema": 2}
+    """Schema 1 was YAML and knew one transition; what deckhouse-registry held followed from the step."""
+    switch = body["switch"]
+    retained = body["retainedHost"]
+    return {
+        **{key: value for key, value in body.items() if key != "retainedHost"},
+        "schema": 2,
+        "switch": _switch_from_1(switch) if switch else None,
+        "address": _address_from_1(body["current"], switch),
+        "retainedHosts": [retained] if retained else [],
+        "leftovers": [],
+        "paused": False,
+        "disabled": None,
+        "travelled": False,
+    }
 
 
+def _switch_from_1(switch: Body) -> Body:
+    phase = "address" if switch["step"] == "CleanUp" else switch["phase"]
+    more: Body = {"old": "unknown", "restarts": [], "hold": None, "return": False, "failure": None}
+    return {**switch, **more, "plan": "unmanaged-to-direct/2", "phase": phase}
+
+
+def _address_from_1(current: Body, switch: Body | None) -> Body | None:
+    new, old = (switch["candidate"] if switch else current)["endpoint"], current["endpoint"]
+    entries = [(_FIXED["host"], new)]
+    if switch and switch["step"] in ("SwitchAddress", "PreferNew", "FinaliseNodes"):
+        entries.append((old["host"], old))
+    elif (switch and switch["step"] != "CleanUp") or (not switch and current["mode"] != "Direct"):
+        return None
+    return {
+        **_FIXED,
+        "entries": [{"key": key, "username": end["username"], "password": end["password"]} for key, end in entries],
+    }
+
+
+_FIXED: Body = {"host": "registry.d8-system.svc:5001", "path": "/system/deckhouse", "scheme": "https", "ca": ""}
 _MIGRATIONS: Mapping[int, Callable[[Body], Body]] = {1: _from_1}

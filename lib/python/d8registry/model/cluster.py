@@ -83,6 +83,7 @@ class DeckhousePod:
     name: str
     checksum: str
     ready: bool
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from d8registry.model.state import State
 from d8registry.nodes.wire import render_plan
 from d8registry.pki.material import NAME as PKI
 from d8registry.pki.material import Material, render_material
-from d8registry.switching.realise import Desired, find_stage
+from d8registry.switching.plans import Proxy, find_stage
+from d8registry.switching.realise import Desired
 
 NODE_PLAN = "registry-node-plan"
 QUESTIONS = "registry-questions"
@@ -36,8 +37,8 @@ def build_operations(
 def _build(state: State, desired: Desired, material: Material | None, seen: Mapping[str, Any]) -> Iterable[Operation]:
     revision = state.revision
     questions = {
-        "questions": render_questions([q for q in (desired.images_question, desired.proxy_question) if q]),
-        "evidence": render_question(desired.evidence_question),
+        "questions": render_questions(desired.questions.list_checks()),
+        "evidence": render_question(desired.questions.evidence),
     }
     secrets: dict[str, dict[str, str] | None] = {
         NODE_PLAN: {"plan": render_plan(desired.node_plan)},
@@ -48,11 +49,13 @@ def _build(state: State, desired: Desired, material: Material | None, seen: Mapp
     for name, data in secrets.items():
         if data is not None:
             yield from apply_secret(name, data, seen.get(name), revision, salt=state.salt)
-    if not find_stage(state).proxy:
+    if find_stage(state).proxy is Proxy.OFF:
         yield from _remove_proxy(desired, seen)
     original = seen.get(platform.NAME)
     if desired.platform is not None and original is not None:
         yield from merge_secret(platform.NAME, desired.platform, original, revision, salt=state.salt)
+    for name in desired.restarts:
+        yield delete_object("Pod", name)
 
 
 def _build_proxy(desired: Desired, material: Material | None) -> dict[str, dict[str, str] | None]:

@@ -27,25 +27,21 @@ def find_transition_guards(settings: Settings, current: Generation) -> tuple[Gua
     if settings.mode in (Mode.PROXY, Mode.LOCAL):
         message = f"mode {settings.mode} is not in this release; choose Direct or Unmanaged"
         return (Guard(reason="ModeNotInThisRelease", message=message, is_transition=True),)
-    if settings.mode is Mode.UNMANAGED and current.mode is Mode.UNMANAGED:
-        if settings.endpoint is None or settings.endpoint == current.endpoint:
-            return ()
+    if settings.mode is Mode.UNMANAGED and settings.endpoint not in (None, current.endpoint):
         return (
             Guard(
                 reason="UnmanagedParametersDiffer",
                 message=f"unmanaged.* differs from the registry in use ({current.endpoint.base}): registry parameters "
-                "are changed in mode Direct; switch to Direct with them",
+                "are changed in mode Direct; set mode Direct with them first, then Unmanaged. Nothing was changed",
                 is_transition=True,
             ),
         )
-    if (current.mode, settings.mode) not in TRANSITIONS:
-        is_change = current.mode is settings.mode
-        what = "another registry or other credentials in Direct" if is_change else f"{current.mode} to {settings.mode}"
+    if settings.mode is not current.mode and (current.mode, settings.mode) not in TRANSITIONS:
         return (
             Guard(
                 reason="TransitionNotInThisRelease",
-                message=f"{what}: this release does not have that transition; set the registry section back to mode "
-                f"{current.mode} with {current.endpoint.base}. Nothing was changed",
+                message=f"{current.mode} to {settings.mode}: this release does not have that transition; set the "
+                f"registry section back to mode {current.mode} with {current.endpoint.base}. Nothing was changed",
                 is_transition=True,
             ),
         )
@@ -66,6 +62,17 @@ def _find_cluster_guards(observed: Observed) -> Iterable[Guard]:
     if observed.foreign_managers:
         names = ", ".join(observed.foreign_managers)
         yield Guard(reason="ForeignManager", message=f"another registry manager is at work: {names}; remove it first")
+    agents = [
+        f"{node.name} ({node.witness.foreign_agent})"
+        for node in observed.nodes
+        if node.witness is not None and node.witness.foreign_agent
+    ]
+    if agents:
+        yield Guard(
+            reason="ForeignManager",
+            message=f"another registry agent manages containerd's folders on {name_some(agents)}: a newer platform "
+            "has a registry module of its own; disable one of the two",
+        )
     unmanaged = [node.name for node in observed.nodes if not node.group]
     if unmanaged:
         yield Guard(
@@ -78,7 +85,7 @@ def _find_cluster_guards(observed: Observed) -> Iterable[Guard]:
             reason="CRINotContainerd",
             message=f"NodeGroup {name_some(wrong)}: spec.cri.type must be Containerd or ContainerdV2",
         )
-    custom = [node.name for node in observed.nodes if _has_custom_config(node)]
+    custom = [_name_with_detail(node) for node in observed.nodes if _has_custom_config(node)]
     if custom:
         yield Guard(
             reason="CustomRegistrySettings",
@@ -98,6 +105,11 @@ def name_some(names: list[str], limit: int = 5) -> str:
     """Name the first few, and how many more there are."""
     rest = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _name_with_detail(node: Node) -> str:
+    detail = node.witness.custom_detail if node.witness is not None else ""
+    return f"{node.name} ({detail})" if detail else node.name
 
 
 def _has_custom_config(node: Node) -> bool:

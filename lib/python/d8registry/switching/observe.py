@@ -21,8 +21,6 @@ from d8registry.nodes.wire import parse_plan
 from d8registry.nodes.witness import Unreadable, parse_witness
 from d8registry.pki.bundle import is_certificate_bundle
 from d8registry.switching.observed import Observed
-from d8registry.switching.plans import Address
-from d8registry.switching.realise import find_stage
 
 JSON = Any
 
@@ -49,6 +47,8 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
     images: dict[str, str] = {name: image for found in snapshots.get("deckhouse", ()) for name, image in found.items()}
     digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
     check_mode = wanted.check_mode if isinstance(wanted, Settings) else CheckMode.DEFAULT
+    if state is not None and state.switch is not None:
+        check_mode = state.switch.candidate.check_mode
     nodes = read_nodes(snapshots.get("nodes", ()))
     foreign_managers = _find_foreign_managers(secrets)
     bases = [FIXED_BASE, *([endpoint.base] if endpoint else [])]
@@ -83,7 +83,7 @@ def _read_platform(seen: JSON, state: State | None) -> Endpoint | None:
     try:
         return platform.read_endpoint(seen)
     except InvalidObject:
-        if state is None or find_stage(state).address is Address.UNTOUCHED:
+        if state is None or state.address is None:
             raise
         return None
 
@@ -109,7 +109,7 @@ def _read_settings(entries: Sequence[JSON], known: frozenset[str]) -> Settings |
 
 
 def _read_requests(entries: Sequence[JSON]) -> dict[str, str]:
-    names = ("retry", "abort", "finalise")
+    names = ("retry", "pause", "abort", "finalise")
     found = entries[0] if entries else {}
     return {name: found[f"registry.deckhouse.io/{name}"] for name in names if f"registry.deckhouse.io/{name}" in found}
 

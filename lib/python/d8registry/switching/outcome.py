@@ -15,12 +15,14 @@ class Done:
 class Waiting:
     """Not yet: `reason` is one CamelCase word, `message` names what is waited for, its owner and how far it is.
 
-    `progress` changes whenever something moved: the step's deadline counts from its last change.
+    `progress` changes whenever something moved: the step's deadline counts from its last change. `is_failure`: waiting
+    longer only does harm, so the step fails now.
     """
 
     reason: str
     message: str
     progress: str = ""
+    is_failure: bool = False
 
 
 Outcome = Done | Waiting

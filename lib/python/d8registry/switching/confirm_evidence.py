@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask whether anything still needs the old source: what is the platform's holds, what is users' until accepted."""
+
+from d8registry.checker.message import summarise
+from d8registry.checker.outcome import Outcome as CheckOutcome
+from d8registry.evidence.answer import Evidence
+from d8registry.evidence.objects import is_platform
+from d8registry.model.state import State
+from d8registry.switching.asking import Questions
+from d8registry.switching.guards import name_some
+from d8registry.switching.observed import Observed
+from d8registry.switching.outcome import Done, Outcome, Waiting
+from d8registry.switching.standing import find_result
+
+_KEEP = "do not revoke the old credentials yet"
+ACCEPT = 'kubectl annotate --overwrite moduleconfig registry registry.deckhouse.io/finalise="$(date +%s)"'
+
+
+def confirm_evidence(state: State, observed: Observed, questions: Questions) -> Outcome:
+    """Confirm that the old source may go."""
+    question, evidence = questions.evidence, observed.evidence
+    if question is None or evidence is None or evidence.key != question.key:
+        return Waiting(reason="CollectingEvidence", message="looking for what still uses the old source")
+    if not evidence.complete:
+        return Waiting(reason="CollectingEvidence", message=f"the API did not answer in full: {evidence.message}")
+    old = state.current.endpoint.base if question.real_host else f"images of {state.current.endpoint.base}"
+    lacking = _find_lacking(evidence, questions, observed)
+    if isinstance(lacking, Waiting):
+        return lacking
+    held = [*evidence.platform, *evidence.copies, *(name for name in lacking if _is_platforms(name))]
+    if held:
+        message = f"{_KEEP}: {name_some(held)} still need {old}; deckhouse renders them"
+        return Waiting(reason="OldAddressInUse", message=message, progress=f"{len(held)} platform objects")
+    users = sorted({*evidence.users, *(name for name in lacking if not _is_platforms(name))})
+    is_accepted = "finalise" in observed.find_new_requests(state.requests)
+    if users and not is_accepted:
+        message = (
+            f"{_KEEP}: {name_some(users)} still need {old} and are not the platform's. Change them, or accept that "
+        )
+        message += f"their next pull may fail: {ACCEPT}"
+        return Waiting(reason="OldAddressInUseByUsers", message=message, progress=f"{len(users)} user objects")
+    return Done(message=f"nothing needs {old} any more" + (f", but {name_some(users)}, as accepted" if users else ""))
+
+
+def list_needing(evidence: Evidence | None, questions: Questions, observed: Observed) -> tuple[str, ...]:
+    """List everything that is known to need the old source, for people."""
+    if evidence is None or questions.evidence is None or evidence.key != questions.evidence.key:
+        return ()
+    lacking = _find_lacking(evidence, questions, observed)
+    more = () if isinstance(lacking, Waiting) else lacking
+    return tuple(sorted({*evidence.platform, *evidence.copies, *evidence.users, *more}))
+
+
+def _find_lacking(evidence: Evidence, questions: Questions, observed: Observed) -> tuple[str, ...] | Waiting:
+    """Find the objects whose image the new registry does not have."""
+    if not evidence.in_use:
+        return ()
+    result = find_result(questions.lacking, observed)
+    if result is None or not result.done:
+        message = "asking the new registry for every image that is in use"
+        return Waiting(reason="CheckingImagesInUse", message=message, progress=f"{result.found if result else 0} found")
+    missing = {
+        problem.reference.rpartition("@" if "@" in problem.reference else ":")[2]
+        for problem in result.problems
+        if problem.outcome in (CheckOutcome.MISSING, CheckOutcome.CORRUPT)
+    }
+    if not result.ok and any(
+        problem.outcome not in (CheckOutcome.MISSING, CheckOutcome.CORRUPT) for problem in result.problems
+    ):
+        return Waiting(reason="CheckingImagesInUse", message=summarise(result), progress=f"{result.found} found")
+    return tuple(sorted({owner for reference, owner in evidence.in_use if reference in missing}))
+
+
+def _is_platforms(name: str) -> bool:
+    """Tell whose an object `Kind namespace/name` is."""
+    return is_platform(name.partition(" ")[2].partition("/")[0])
