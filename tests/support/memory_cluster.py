@@ -20,9 +20,10 @@ from d8registry.adapters.idle import is_idle
 from d8registry.adapters.leaving import leave
 from d8registry.adapters.reconcile import reconcile
 from d8registry.adapters.runtime import Outputs, Run
-from d8registry.checker.outcome import Outcome
+from d8registry.checker.asking import fold_answers, plan_asks
+from d8registry.checker.outcome import Answer, Outcome
 from d8registry.checker.question import ImagesQuestion, Question, parse_questions
-from d8registry.checker.result import CheckResult, Kind, Problem, render_results
+from d8registry.checker.result import parse_results, render_results
 from d8registry.evidence.answer import Evidence, render_evidence
 from d8registry.evidence.question import parse_question
 from d8registry.kube.platform import hash_content
@@ -85,6 +86,8 @@ class MemoryCluster:
         self.operations_done: int | None = None
         # Registries that do not answer: a host or `user:password`, and whether they refuse the login by name.
         self.dead: dict[str, bool] = {}
+        # Host -> digests that it does not have.
+        self.lacking: dict[str, set[str]] = {}
         self._restarts = 0
         self.now = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         self.values: dict[str, Any] = json.loads(json.dumps(_DEFAULTS))
@@ -202,12 +205,38 @@ class MemoryCluster:
         found["metadata"]["labels"] = labels
         self.kube.put(found)
 
-    def annotate(self, name: str, value: str) -> None:
-        """Annotate ModuleConfig registry."""
+    def annotate(self, name: str, value: str | None) -> None:
+        """Annotate ModuleConfig registry; None takes the annotation away."""
         found = self.kube.find("ModuleConfig", "registry", "")
         assert found is not None
-        found["metadata"].setdefault("annotations", {})[f"registry.deckhouse.io/{name}"] = value
+        annotations = found["metadata"].setdefault("annotations", {})
+        annotations[f"registry.deckhouse.io/{name}"] = value
+        found["metadata"]["annotations"] = {key: text for key, text in annotations.items() if text is not None}
         self.kube.put(found)
+
+    def lose(self, name: str) -> None:
+        """Let a node be not Ready from now on."""
+        self._change_node(name, ready={"type": "Ready", "status": "Unknown", "lastTransitionTime": self._time()})
+
+    def come_back(self, name: str) -> None:
+        """Let a node be Ready again."""
+        self._change_node(name, ready={"type": "Ready", "status": "True", "lastTransitionTime": self._time()})
+
+    def mark_away(self, name: str) -> None:
+        """Annotate a Node as one that is not to be waited for."""
+        node = self.kube.find("Node", name, "")
+        assert node is not None
+        node["metadata"].setdefault("annotations", {})["registry.deckhouse.io/away"] = ""
+        self.kube.put(node)
+
+    def _change_node(self, name: str, *, ready: dict[str, str]) -> None:
+        node = self.kube.find("Node", name, "")
+        assert node is not None
+        node["status"] = {"conditions": [ready]}
+        self.kube.put(node)
+
+    def _time(self) -> str:
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def report(self, names: Iterable[str] | None = None, **fields: Any) -> None:
         """Let nodes answer to the plan of the moment; `fields` replace fields of the report."""
@@ -221,39 +250,31 @@ class MemoryCluster:
             self.kube.put(node)
 
     def answer(self, *, outcome: Outcome = Outcome.OK, final: bool = False) -> None:
-        """Let the probe hook answer every open question; registries that are dead answer so."""
-        outcome_given, final_given = outcome, final
-        results = []
-        for question in parse_questions(self.text("registry-questions", "questions")):
-            kind = Kind.IMAGES if question.key.startswith("images") else Kind.PROXY
-            outcome, final = self._answer_for(question, outcome_given, final_given)
-            is_ok = outcome is Outcome.OK
-            problem = Problem(reference=f"{HOST}{PATH}", outcome=outcome, message="as the test says")
-            results.append(
-                CheckResult(
-                    key=question.key,
-                    kind=kind,
-                    subject=f"{HOST}{PATH}",
-                    done=True,
-                    at=self.now,
-                    attempt=1,
-                    next_at=self.now,
-                    total=2,
-                    open=() if is_ok else (0, 1),
-                    problems=() if is_ok else (problem,),
-                    final=final,
-                )
-            )
-        self.put_secret("registry-checks", {"checks": render_results(results)})
+        """Let the probe hook answer what is due; registries that are dead, and images that they lack, answer so."""
+        questions = parse_questions(self.text("registry-questions", "questions"))
+        results = parse_results(self.text("registry-checks", "checks"))
+        for ask in plan_asks(questions, results, self.now):
+            of_registry = self._answer_for_registry(ask.question, Outcome.UNAUTHENTICATED if final else outcome)
+            answers = {index: self._answer_for_part(ask.question, index) for index in ask.indexes}
+            found = {} if of_registry is not None else answers
+            results[ask.question.key] = fold_answers(ask, found, of_registry, self.now)
+        present = [results[question.key] for question in questions if question.key in results]
+        self.put_secret("registry-checks", {"checks": render_results(present)})
 
-    def _answer_for(self, question: Question, outcome: Outcome, final: bool) -> tuple[Outcome, bool]:
+    def _answer_for_registry(self, question: Question, outcome: Outcome) -> Answer | None:
         if isinstance(question, ImagesQuestion):
             login = question.endpoint.credentials
             for name in (question.endpoint.host, f"{login.username}:{login.password.value}"):
                 if name in self.dead:
-                    is_refused = self.dead[name]
-                    return (Outcome.UNAUTHENTICATED if is_refused else Outcome.TIMEOUT), is_refused
-        return outcome, final
+                    outcome = Outcome.UNAUTHENTICATED if self.dead[name] else Outcome.TIMEOUT
+        return None if outcome is Outcome.OK else Answer(outcome=outcome, message="as the test says")
+
+    def _answer_for_part(self, question: Question, index: int) -> Answer:
+        if isinstance(question, ImagesQuestion):
+            missing = self.lacking.get(question.endpoint.host, set())
+            if question.images[index].reference in missing:
+                return Answer(outcome=Outcome.MISSING, message="as the test says")
+        return Answer(outcome=Outcome.OK)
 
     def collect_garbage(self) -> None:
         """Let the proxy's pods follow their Deployment out of the cluster."""

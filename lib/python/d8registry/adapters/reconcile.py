@@ -91,7 +91,9 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
         if operations:
             return Outputs(operations=operations, internal=_restore_switches(run, seen))
     desired = realise(state, observed, material)
-    operations = build_operations(state, desired, material, seen)
+    # Paused means that nothing of ours is written but what is said; edits are told all the same.
+    wanted = build_operations(state, desired, material, seen)
+    operations = () if state.is_paused else wanted
     internal = run.values.get("internal") or {}
     settled = not operations and all(internal.get(key) == value for key, value in desired.internal.items())
     decision = decide(
@@ -110,7 +112,7 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
             operations=_write_state(decision, run, observed, seen, expected=state.revision, revoke=revoke),
             internal=desired.internal,
         )
-    edits = find_edits(seen, operations, state.salt, is_paused=state.is_paused, now=run.now)
+    edits = find_edits(seen, wanted, state.salt, is_paused=state.is_paused, now=run.now)
     report = _write_state(decision, run, observed, seen, expected=state.revision, edits=edits, revoke=revoke)
     return Outputs(
         operations=(*operations, *report), internal=desired.internal, warnings=tuple(str(edit) for edit in edits)

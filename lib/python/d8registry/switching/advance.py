@@ -11,6 +11,7 @@ from d8registry.model.settings import Mode
 from d8registry.model.state import Generation, Phase, Standing, State, Step, Switch
 from d8registry.switching.address import build_address, build_steady_address
 from d8registry.switching.asking import Questions
+from d8registry.switching.confirm_evidence import list_needing
 from d8registry.switching.fleet import is_lagging
 from d8registry.switching.layouts import find_retained_hosts
 from d8registry.switching.observed import Observed
@@ -30,7 +31,7 @@ def advance(
     if index + 1 == len(plan.stages):
         return _finish(state, switch, observed, now), stage.condition
     following = plan.stages[index + 1]
-    advanced = enter_stage(_leave(state, stage, observed, now), following, questions, observed, now)
+    advanced = enter_stage(_leave(state, stage, questions, observed, now), following, questions, observed, now)
     return advanced, stage.condition if following.condition is not stage.condition else None
 
 
@@ -72,7 +73,7 @@ def enter_stage(state: State, stage: Stage, questions: Questions, observed: Obse
     return replace(moved, counter=state.counter + 1) if _is_new_for_nodes(state, moved, stage) else moved
 
 
-def _leave(state: State, stage: Stage, observed: Observed, now: datetime) -> State:
+def _leave(state: State, stage: Stage, questions: Questions, observed: Observed, now: datetime) -> State:
     switch = state.switch
     if switch is None:
         return state
@@ -81,7 +82,7 @@ def _leave(state: State, stage: Stage, observed: Observed, now: datetime) -> Sta
         return replace(state, switch=replace(switch, in_place=now))
     if stage.phase is Phase.EVIDENCE and observed.evidence is not None:
         kept = replace(switch, keep_host_ca=bool(observed.evidence.real_host))
-        return replace(state, switch=kept, leftovers=observed.evidence.users)
+        return replace(state, switch=kept, leftovers=list_needing(observed.evidence, questions, observed))
     return state
 
 
