@@ -31,7 +31,16 @@ def add(commands: Commands) -> None:
     command.add_argument("--masters", type=int, default=1, metavar="N", help="how many masters (default 1)")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="how many workers (default 2)")
     commands.command("down", "remove everything of the box, also after a crash", _down)
-    commands.command("status", "processes and nodes as a table; status 1 when something is not well", _status)
+    commands.command(
+        "status",
+        "nodes, registries, queues, the module, processes; status 1 when something is not well",
+        _status,
+        about=(
+            "Show what the box is at: every node with the word of its registry-node, every registry with its faults,\n"
+            "the operator's queues, the module in one line, the processes. Memory is counted once where it is shared.\n"
+            "The exit status is 1 when a node, a registry or a process is not what it should be."
+        ),
+    )
     commands.command("deps", "install Debian packages that this machine lacks, none with a service", _deps)
     commands.command("build", "fill the cache: programs and images; nothing to do when warm", _build)
 
@@ -61,6 +70,7 @@ def _down(_options: argparse.Namespace, report: Report) -> int:
 
 def _status(_options: argparse.Namespace, _report: Report) -> int:
     from box.layout import RUN
+    from box.overview import look
     from box.state import read_state
     from box.status import show_status
 
@@ -68,7 +78,7 @@ def _status(_options: argparse.Namespace, _report: Report) -> int:
     if found is None:
         complain(f"no box runs (nothing in {RUN}); start one: python -m box up")
         return 1
-    return 0 if show_status(found) else 1
+    return 0 if show_status(found, look()) else 1
 
 
 def _deps(_options: argparse.Namespace, report: Report) -> int:

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of `box status`, and what is counted as memory."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from box.memory import measure
+from box.overview import Line, Overview
+from box.queues import Queue, Task
+from box.state import State
+from box.status import show_status
+
+STATE = State(up_pid=1, up_started=1, since="2026-11-24T20:00:00+00:00", operator="x", containerd="y", complete=True)
+
+
+def _overview(*, well: bool = True) -> Overview:
+    return Overview(
+        nodes=(Line(words=("worker-0", "10.111.0.20", "2", "Ready" if well else "down", "applied", "210"), well=well),),
+        registries=(Line(words=("registry-a", "registry-a.box.test", "running", "slow=32768")),),
+        queues=(Line(words=("main", "[not markup] idle")),),
+        processes=(Line(words=("etcd", "7", "running", "45", "logs/etcd.log")),),
+        module="mode Direct, Ready",
+        memory=1234,
+    )
+
+
+def _show(overview: Overview) -> tuple[bool, str]:
+    output = io.StringIO()
+    well = show_status(STATE, overview, Console(file=output, width=200, soft_wrap=True))
+    return well, output.getvalue()
+
+
+def test_every_part_of_the_box_has_its_line() -> None:
+    well, text = _show(_overview())
+    assert well
+    assert "1234 MiB" in text
+    assert "module: mode Direct, Ready" in text
+    for words in ("worker-0 10.111.0.20", "registry-a registry-a.box.test", "slow=32768", "etcd 7 running 45"):
+        assert words in " ".join(text.split())
+
+
+def test_a_node_that_is_down_is_not_well_but_a_waiting_queue_is() -> None:
+    assert _show(_overview(well=False))[0] is False
+    queue = Queue(name="main", tasks=(Task(title="HookRun x", failures=2, error="a\nb", retry_in=6.4),))
+    assert queue.words == "HookRun x failed 2 times, next in 6 s: a b"
+    assert _show(_overview())[0] is True
+
+
+def test_square_brackets_of_a_message_are_text() -> None:
+    assert "[not markup] idle" in _show(_overview())[1]
+
+
+@pytest.mark.timeout(30)
+def test_memory_counts_what_a_process_has_started_too() -> None:
+    program = "import subprocess, sys; x = bytearray(60 << 20); subprocess.run(['cat']); print(len(x))"
+    outer = ["sh", "-c", f'"{sys.executable}" -c "{program}"; true']
+    with subprocess.Popen(outer, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        while measure([process.pid]) < 60:
+            assert process.poll() is None
+        process.stdin.close()
+    assert measure([process.pid]) == 0
