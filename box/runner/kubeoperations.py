@@ -22,6 +22,7 @@ _KEYS = frozenset(
     {"operation", "namespace", "subresource", "apiVersion", "kind", "name", "object", "ignoreMissingObject"}
     | {"ignoreHookError", *PATCHES.values()}
 )
+_NONE_VALID = "must validate one and only one schema (oneOf). Found none valid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +73,23 @@ def _documents(text: str) -> list[Any]:
 
 
 def _problems(document: Any) -> list[str]:
+    """Answer what the operator's validator says: of the schemas it tries it words the one that fits best."""
     if not isinstance(document, dict):
         return ["an operation must be an object"]
     operation = document.get("operation")
     problems = [f".{key} in body is a forbidden property" for key in sorted(set(document) - _KEYS)]
-    if operation in CREATES:
-        if not isinstance(document.get("object"), dict) or not document["object"]:
-            problems.append(".object in body is required")
-    elif operation in DELETES or operation in PATCHES:
-        problems += [f".{key} in body is required" for key in ("kind", "name") if not document.get(key)]
+    if operation in CREATES and isinstance(document.get("object"), dict) and document["object"]:
+        pass
+    elif operation in DELETES or operation in ("MergePatch", "JSONPatch"):
         if operation in PATCHES:
             problems += _patch_problems(PATCHES[operation], document.get(PATCHES[operation]))
+        problems += [f".{key} in body is required" for key in ("kind", "name") if not document.get(key)]
     else:
-        problems.append("operation in body should be one of [JQPatch]")
-    return problems
+        # The last schema tried, which an operation without a fitting one is measured by.
+        if operation != "JQPatch":
+            problems.append("operation in body should be one of [JQPatch]")
+        problems += [f".{key} in body is required" for key in ("jqFilter", "kind", "name") if not document.get(key)]
+    return [f'"" {_NONE_VALID}', *problems, '"" must validate all the schemas (allOf)'] if problems else []
 
 
 def _patch_problems(key: str, patch: Any) -> list[str]:
@@ -93,19 +97,22 @@ def _patch_problems(key: str, patch: Any) -> list[str]:
         return [f".{key} in body is required"]
     if key == "jsonPatch" and isinstance(patch, list):
         first = patch[0] if isinstance(patch[0], dict) else {}
-        return [f"jsonPatch.0.{word} in body is required" for word in ("op", "path", "value") if word not in first]
+        absent = [f"jsonPatch.0.{word} in body is required" for word in ("op", "path", "value") if word not in first]
+        return [f'"jsonPatch" {_NONE_VALID}', *absent] if absent else []
     right = isinstance(patch, str) or (key == "mergePatch" and isinstance(patch, dict))
     return [] if right else [f"{key} in body must be of another type"]
 
 
 def _outline(document: Any) -> str:
-    """Name the document without its contents: they may be secret."""
+    """Name the document as the operator prints it, without its contents: they may be secret."""
     if not isinstance(document, dict):
         return "(not an object)\n"
-    return "".join(
-        f"{key}: {document[key] if isinstance(document[key], str | bool) and key != 'jqFilter' else '...'}\n"
-        for key in sorted(document)
-    )
+    shown = {"ignoreHookError": False, "ignoreMissingObject": False, **document}
+    lines = []
+    for key, value in sorted(shown.items()):
+        plain = isinstance(value, str | bool) and key != "jqFilter"
+        lines.append(f"{key}: {(json.dumps(value) if isinstance(value, bool) else value) if plain else '...'}\n")
+    return "".join(lines)
 
 
 def _read(document: Mapping[str, Any]) -> KubeOperation:

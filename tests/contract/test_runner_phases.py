@@ -81,6 +81,54 @@ def test_events_during_a_synchronization_come_after_it_as_events(live: Live) -> 
     assert shown == [("Event", "Added"), ("Event", "Modified")]
 
 
+def test_a_binding_without_runs_keeps_its_snapshot_current(ready: Live) -> None:
+    ready.put("settings", {"a": "1"})
+    ready.put("settings", {"a": "2"})
+    ready.do("events", values=_counter(1))
+    ready.put("one", {"a": "0"}, sample="yes")
+    wait(lambda: ready.rendered("counter") == "1")
+    first, *_, last = [run for run in ready.runs("lifecycle") if run["contexts"][0]["binding"] == "beforeHelm"]
+    assert first["contexts"][0]["snapshots"] == {"settings": []}
+    assert last["contexts"][0]["snapshots"] == {"settings": [{"filterResult": {"a": "2"}}]}
+    assert set(ready.bindings("lifecycle")) == {"onStartup", "beforeHelm", "afterHelm"}
+
+
+@pytest.mark.parametrize(
+    ("config", "words", "started"),
+    [
+        pytest.param(
+            "{configVersion: v1, kubernetes: [{apiVersion: deckhouse.io/v1alpha1, kind: ModuleConfig}]}",
+            "Possibly CRD is not created",
+            ["onStartup"],
+            id="a kind without CRD",
+        ),
+        pytest.param("{configVersion: v1, wrong: 1}", "--config invalid", [], id="an unknown key"),
+    ],
+)
+def test_one_bad_hook_stops_the_whole_module(live: Live, config: str, words: str, started: list[str]) -> None:
+    bad = live.modules / "900-registry" / "hooks" / "200-bad.sh"
+    bad.write_text(f"#!/bin/sh\necho '{config}'\n")
+    bad.chmod(0o755)
+    live.start()
+    (task,) = wait(lambda: live.readiness() == 500 and live.failures("main"))
+    assert words in task["error"]
+    assert (live.bindings("lifecycle"), live.get("rendered")) == (started, None)
+
+
+def test_an_admission_binding_is_accepted_and_never_called(live: Live) -> None:
+    hook = live.modules / "900-registry" / "hooks" / "200-admission.sh"
+    called = live.folder / "called"
+    rules = '[{apiGroups: [""], apiVersions: [v1], operations: ["*"], resources: [configmaps], scope: Namespaced}]'
+    config = f"{{configVersion: v1, kubernetesValidating: [{{name: v.example.com, rules: {rules}}}]}}"
+    hook.write_text(f"#!/bin/sh\n[ \"$1\" = --config ] && echo '{config}' && exit\ntouch {called}\n")
+    hook.chmod(0o755)
+    live.start()
+    wait(lambda: live.readiness() == 200)
+    live.put("one", {"a": "1"}, sample="yes")
+    wait(lambda: len(live.runs("events")) == 2)
+    assert not called.exists()
+
+
 def test_every_output_of_a_run_is_carried_out(ready: Live) -> None:
     ready.put("addon-operator", {"registry": "mode: Direct"})
     wait(lambda: ready.rendered("mode") == "Direct")

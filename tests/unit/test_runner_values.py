@@ -6,6 +6,7 @@ Factors: schema rule; extension and closing; what a run leaves behind; exit stat
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from box.runner import gojson
 from box.runner.config import HookConfig
 from box.runner.context import Context, Reason, lifecycle_context, render_contexts
 from box.runner.errors import HookFailed
+from box.runner.hookfiles import INPUTS as INPUT_FILES
+from box.runner.hookfiles import OUTPUTS as OUTPUT_FILES
 from box.runner.hookfiles import HookFile
 from box.runner.manifests import label_manifests, read_manifests
 from box.runner.merge import HookRun, take_neighbours
@@ -170,6 +173,31 @@ def test_a_hook_finds_its_inputs_and_leaves_no_file_behind(tmp_path: Path) -> No
     assert [operation.path for operation in outputs.values] == ["/registry/x"]
     assert [operation.kind for operation in outputs.kube] == ["Pod"]
     assert list(folder.iterdir()) == []
+
+
+def test_a_hook_is_called_by_its_path_in_the_operators_folder_and_all_seven_files_are_readable_by_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPERATORS_OWN", "handed on")
+    files = " ".join(f'"${key}"' for key in (*INPUT_FILES, *OUTPUT_FILES))
+    script = f'echo "$0|$#|$PWD|$OPERATORS_OWN"; stat -c %a {files}'
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    hook = _hook(tmp_path, script)
+    run_hook(hook, INPUTS, folder, {})
+    first, *modes = [json.loads(line)["msg"] for line in capsys.readouterr().out.splitlines()]
+    assert first == f"{hook.path}|0|{Path.cwd()}|handed on"
+    assert modes == ["644"] * 7
+
+
+def test_an_interpreter_of_the_module_has_its_own_home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    interpreter = tmp_path / "python3"
+    interpreter.write_text('#!/bin/sh\necho "$PYTHONHOME|$1"\n')
+    interpreter.chmod(0o755)
+    command = (str(interpreter), "hooks/a.py")
+    hook = HookFile(path=interpreter, name="hooks/a.py", command=command, python_home="/module/hooks/venv")
+    run_hook(hook, INPUTS, tmp_path, {})
+    assert json.loads(capsys.readouterr().out)["msg"] == "/module/hooks/venv|hooks/a.py"
 
 
 @pytest.mark.parametrize(
