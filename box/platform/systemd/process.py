@@ -26,12 +26,16 @@ class Launch:
 
 def start_process(launch: Launch) -> int:
     """Start a process in a session of its own and return its id; the child ends with 203 when it cannot be run."""
+    # Until the child has signals of its own, one that is meant for it would be written to the loop of this process.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pid
     try:
         os.setsid()
         _restore_signals()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with Path("/dev/null").open("rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         os.dup2(launch.output, 1)
