@@ -470,30 +470,6 @@ def test_a_master_that_is_away_needs_no_proxy_pod(cluster: MemoryCluster) -> Non
     assert cluster.values["internal"]["proxy"]["replicas"] == 1
 
 
-@pytest.mark.parametrize("key", ["ca.crt", "tls.key"])
-def test_a_broken_authority_is_a_condition_and_no_failed_hook(cluster: MemoryCluster, key: str) -> None:
-    switch_until(cluster, "")
-    switch_until(cluster, "")
-    cluster.put_secret("registry-pki", {**cluster.data("registry-pki"), key: ""})
-    kept = cluster.data("registry-incluster-proxy-tls")
-    cluster.settle()
-    assert cluster.condition("Ready")["status"] == "False"
-    assert key in cluster.condition("Ready")["message"]
-    assert cluster.data("registry-incluster-proxy-tls") == kept
-    assert cluster.values["internal"]["proxy"]["enabled"] is True
-
-
-def test_a_lost_authority_in_direct_keeps_the_proxy_and_is_not_made_anew(cluster: MemoryCluster) -> None:
-    switch_until(cluster, "")
-    switch_until(cluster, "")
-    cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-pki", "Background")
-    cluster.values = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
-    cluster.settle()
-    assert "registry-pki" not in cluster.kube.names("Secret")
-    assert cluster.values["internal"]["proxy"] == {"enabled": True, "replicas": 1}
-    assert "registry-pki" in cluster.condition("Ready")["message"]
-
-
 def test_an_operator_restarted_on_another_day_restores_the_values_in_its_first_run(cluster: MemoryCluster) -> None:
     switch_until(cluster, "")
     switch_until(cluster, "")

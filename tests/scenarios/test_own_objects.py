@@ -119,6 +119,22 @@ def test_an_edit_in_mid_switch_is_put_back_and_told(cluster: MemoryCluster) -> N
     assert [notice["object"] for notice in notices(cluster)] == ["Secret d8-system/registry-bashible-config"]
 
 
+def test_while_paused_an_edit_is_told_and_left_and_put_back_afterwards(cluster: MemoryCluster) -> None:
+    before = cluster.data("registry-node-plan")
+    cluster.annotate("pause", "1")
+    cluster.settle()
+    touch(cluster, "registry-node-plan", "plan", "edited")
+    for _ in range(3):
+        cluster.settle()
+        cluster.wait(3600)
+    assert cluster.data("registry-node-plan") == {"plan": "edited"}
+    assert [notice["outcome"] for notice in notices(cluster)] == ["LeftWhilePaused"]
+    cluster.annotate("pause", None)
+    cluster.settle()
+    assert cluster.data("registry-node-plan") == before
+    assert [notice["outcome"] for notice in notices(cluster)] == ["LeftWhilePaused", "PutBack"]
+
+
 def test_only_the_newest_edits_are_kept(cluster: MemoryCluster) -> None:
     for number in range(25):
         touch(cluster, "registry-node-plan", "plan", f"edit {number}")

@@ -3,7 +3,8 @@
 
 from itertools import pairwise
 
-from d8registry.switching.plans import ROLL_BACKS, TRANSITIONS, Plan
+from d8registry.pki.trust import Trust
+from d8registry.switching.plans import ROLL_BACKS, ROTATE_AUTHORITY, TRANSITIONS, Plan
 
 _HEAD = """# Transitions
 
@@ -21,7 +22,22 @@ def render_transitions() -> str:
         parts.append(f"\n## {before} to {after} (`{plan.name}`)\n\n{_render_table(plan)}\n{_render_diagram(plan)}")
     for mode, plan in ROLL_BACKS.items():
         parts.append(f"\n## Rollback to {mode} (`{plan.name}`)\n\n{_render_table(plan)}")
+    parts.append(f"\n## Another authority of the module's own (`{ROTATE_AUTHORITY.name}`)\n\n{_render_trust()}")
     return "".join(parts)
+
+
+def _render_trust() -> str:
+    rows = ["Nodes, sources and credentials stay as they are in `Direct`.\n"]
+    rows += ["| step | phase | condition | the platform trusts | the proxy serves by |", "| --- " * 5 + "|"]
+    words = {
+        Trust.BOTH: ("both authorities", "the old one"),
+        Trust.MOVED: ("both authorities", "the new one"),
+        Trust.NEW: ("the new one", "the new one"),
+    }
+    for stage in ROTATE_AUTHORITY.stages:
+        trusted, served = words[stage.trust]
+        rows.append(f"| {stage.step} | {stage.phase} | `{stage.condition}` | {trusted} | {served} |")
+    return "\n".join(rows) + "\n"
 
 
 def _render_table(plan: Plan) -> str:

@@ -9,8 +9,8 @@ from cryptography import x509
 from d8registry.adapters.certificates import issue_authority, issue_certificate, issue_material
 from d8registry.errors import InvalidObject
 from d8registry.model.secret import Secret
-from d8registry.pki.material import Material, build_names, parse_material, render_material
-from d8registry.pki.renewal import Issue, RenewalPlan, plan_renewal
+from d8registry.pki.material import Material, build_names
+from d8registry.pki.renewal import Issue, RenewalPlan, is_rotation_due, plan_renewal, read_end
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NAMES = build_names("cluster.local")
@@ -40,13 +40,13 @@ def test_a_cluster_without_material_gets_everything() -> None:
         pytest.param(244 * DAY, Issue.CERTIFICATE, id="after two thirds of a year"),
         pytest.param(400 * DAY, Issue.CERTIFICATE, id="expired"),
         pytest.param(3649 * DAY, Issue.CERTIFICATE, id="last day of the authority"),
-        pytest.param(3650 * DAY, Issue.EVERYTHING, id="authority expired"),
+        pytest.param(3650 * DAY, Issue.NOTHING, id="authority expired: a rotation's matter"),
     ],
 )
 def test_what_is_issued_depends_on_the_age(after: timedelta, issue: Issue) -> None:
     plan = plan_renewal(MATERIAL, NAMES, NOW + after)
     assert plan.issue is issue
-    assert bool(plan.reason) is (issue is not Issue.NOTHING)
+    assert bool(plan.reason) is (after not in (timedelta(0), 243 * DAY))
 
 
 def test_a_certificate_that_ends_with_its_authority_is_not_renewed_over_and_over() -> None:
@@ -93,15 +93,22 @@ def test_a_broken_authority_is_never_replaced_silently(broken: dict[str, str | S
     assert "rubbish" not in str(caught.value)
 
 
-def test_the_secret_reads_back_as_it_was_written() -> None:
-    assert parse_material(render_material(MATERIAL)) == MATERIAL
+@pytest.mark.parametrize("after", [3285 * DAY, 3650 * DAY], ids=["in its last year", "expired"])
+def test_an_authority_that_nobody_trusts_yet_is_replaced_at_once(after: timedelta) -> None:
+    assert plan_renewal(MATERIAL, NAMES, NOW + after, is_trusted=False).issue is Issue.EVERYTHING
 
 
-@pytest.mark.parametrize("key", ["ca.crt", "ca.key", "tls.crt", "tls.key"])
-def test_a_missing_key_of_the_secret_is_named(key: str) -> None:
-    data = render_material(MATERIAL) | {key: " "}
-    with pytest.raises(InvalidObject, match=rf"registry-pki: {key} missing"):
-        parse_material(data)
+def test_an_authority_is_followed_by_another_in_its_last_year() -> None:
+    end = read_end(MATERIAL)
+    assert end == NOW + 3650 * DAY
+    assert not is_rotation_due(end, NOW + 3284 * DAY)
+    assert is_rotation_due(end, NOW + 3285 * DAY)
+
+
+def test_an_authority_without_its_key_is_kept_while_it_is_trusted() -> None:
+    lost = replace(MATERIAL, ca_key=Secret(""))
+    assert plan_renewal(lost, NAMES, NOW + 400 * DAY).issue is Issue.NOTHING
+    assert plan_renewal(lost, NAMES, NOW, is_trusted=False).issue is Issue.EVERYTHING
 
 
 def test_keys_are_not_shown() -> None:

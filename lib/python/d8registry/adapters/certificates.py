@@ -2,6 +2,7 @@
 """Issue the module's authority and serving certificate: the only place that makes keys (ECDSA P-256)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography import x509
@@ -24,18 +25,30 @@ COMMON_NAME = "Deckhouse registry module"
 
 
 def issue_material(plan: RenewalPlan, material: Material | None, names: Sequence[str], now: datetime) -> Material:
-    """Carry out a renewal plan; the authority is kept unless the plan says everything.
+    """Carry out a renewal plan; the authority, and what is to follow it, are kept unless the plan says everything.
 
     Raises InvalidObject when the plan keeps material that is not there.
     """
-    if plan.issue is not Issue.EVERYTHING and material is None:
+    if material is not None and plan.issue is Issue.CERTIFICATE:
+        pem, key = issue_certificate(material.authority, names, now)
+        return replace(material, cert_pem=pem, key=key)
+    if plan.issue is Issue.EVERYTHING:
+        return issue_first(names, now)
+    if material is None:
         raise InvalidObject("Secret d8-system/registry-pki is gone: plan the renewal again")
-    if material is not None and plan.issue is Issue.NOTHING:
-        return material
-    keeps = material is not None and plan.issue is Issue.CERTIFICATE
-    authority = material.authority if material is not None and keeps else issue_authority(now)
+    return material
+
+
+def issue_first(names: Sequence[str], now: datetime) -> Material:
+    """Make an authority and a serving certificate of it."""
+    authority = issue_authority(now)
     pem, key = issue_certificate(authority, names, now)
     return Material(ca_pem=authority.pem, ca_key=authority.key, cert_pem=pem, key=key)
+
+
+def issue_successor(material: Material, names: Sequence[str], now: datetime) -> Material:
+    """Make what is to follow the authority in a rotation."""
+    return replace(material, successor=issue_first(names, now))
 
 
 def issue_authority(now: datetime, common_name: str = COMMON_NAME) -> Authority:

@@ -7,23 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 from d8registry.adapters.idle import SWITCHING
+from d8registry.adapters.renewing import read_material, renew
 from d8registry.adapters.runtime import Outputs, Run
 from d8registry.errors import InvalidObject, StateUnreadable
-from d8registry.kube import platform, proxy
+from d8registry.kube import proxy
 from d8registry.kube.notices import Notice, add_notices, find_edits, parse_notices, render_notices
 from d8registry.kube.operations import Operation, apply_secret, merge_secret, read_highest_revision, read_revision
 from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
 from d8registry.model.state import State
-from d8registry.pki.material import NAME as PKI
-from d8registry.pki.material import Material, build_names, parse_material
 from d8registry.switching.decide import decide
 from d8registry.switching.decision import Decision
-from d8registry.switching.effects import build_material, build_operations, is_checked
+from d8registry.switching.effects import build_operations
 from d8registry.switching.initial import build_initial_state, resume_state
 from d8registry.switching.leaving import enable
 from d8registry.switching.observe import Inputs, find_highest_counter, observe, read_nodes
 from d8registry.switching.observed import Observed
-from d8registry.switching.plans import PLANS, Proxy, find_stage
+from d8registry.switching.plans import PLANS
 from d8registry.switching.realise import realise
 from d8registry.switching.report import build_conditions, build_halted_conditions
 from d8registry.switching.revoke import build_revoke
@@ -82,17 +81,13 @@ def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
 
 
 def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) -> Outputs:
-    material = parse_material(platform.decode_secret(seen[PKI])) if PKI in seen else None
-    if material is None and proxy.CERTIFICATE in seen:
-        # What pulls trusts the authority that is lost; a new one would be distrusted by all of it at once.
-        raise InvalidObject(f"Secret d8-system/{PKI} is missing while the proxy serves; restore it from a backup")
-    if material is None or find_stage(state).proxy is not Proxy.OFF:
-        operations = _renew(state, material, observed, run, seen)
-        if operations:
-            return Outputs(operations=operations, internal=_restore_switches(run, seen))
+    material = read_material(seen)
+    renewed = renew(state, material, observed, run, seen)
+    if renewed:
+        return Outputs(operations=renewed, internal=_restore_switches(run, seen))
     desired = realise(state, observed, material)
     # Paused means that nothing of ours is written but what is said; edits are told all the same.
-    wanted = build_operations(state, desired, material, seen)
+    wanted = build_operations(state, desired, seen)
     operations = () if state.is_paused else wanted
     internal = run.values.get("internal") or {}
     settled = not operations and all(internal.get(key) == value for key, value in desired.internal.items())
@@ -117,26 +112,6 @@ def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) 
     return Outputs(
         operations=(*operations, *report), internal=desired.internal, warnings=tuple(str(edit) for edit in edits)
     )
-
-
-def _renew(
-    state: State, material: Material | None, observed: Observed, run: Run, seen: Mapping[str, Any]
-) -> tuple[Operation, ...]:
-    """Issue what is missing or about to end; an authority is made once a switch needs one.
-
-    Material that was looked at in the last day is not parsed again: that costs more than the rest of a run.
-    """
-    names = build_names(observed.cluster_domain)
-    if (material is None and state.switch is None) or (material and is_checked(seen[PKI], names, run.now)):
-        return ()
-    from d8registry.pki.renewal import Issue, plan_renewal
-
-    plan = plan_renewal(material, names, run.now)
-    if material is not None and plan.issue is Issue.NOTHING:
-        return build_material(material, names, run.now, seen, state.revision)
-    from d8registry.adapters.certificates import issue_material
-
-    return build_material(issue_material(plan, material, names, run.now), names, run.now, seen, state.revision)
 
 
 def _write_state(

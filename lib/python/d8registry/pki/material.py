@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secret registry-pki: the module's authority and the serving certificate, as PEM text."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from d8registry.errors import InvalidObject
 from d8registry.model.secret import Secret
 
 NAME = "registry-pki"
 CA_CERTIFICATE, CA_KEY, CERTIFICATE, KEY = "ca.crt", "ca.key", "tls.crt", "tls.key"
+NEXT = "next-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +22,17 @@ class Authority:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """The module's authority, and the certificate that the fixed address is served with."""
+    """The module's authority, and the certificate that the fixed address is served with.
+
+    `ca_key` is empty where the authority's key is lost: what trusts the authority still does, and nothing can be issued
+    by it. `successor` is what follows in a rotation, under way or about to be.
+    """
 
     ca_pem: str
     ca_key: Secret
     cert_pem: str
     key: Secret
+    successor: "Material | None" = None
 
     @property
     def authority(self) -> Authority:
@@ -34,29 +40,61 @@ class Material:
         return Authority(pem=self.ca_pem, key=self.ca_key)
 
 
-def parse_material(data: Mapping[str, str]) -> Material:
-    """Read the decoded data of Secret registry-pki; a missing or empty key raises InvalidObject naming it."""
-    missing = [key for key in (CA_CERTIFICATE, CA_KEY, CERTIFICATE, KEY) if not data.get(key, "").strip()]
-    if missing:
-        raise InvalidObject(
-            f"Secret d8-system/{NAME}: {', '.join(missing)} missing or empty; restore it from a backup: while the "
-            "fixed address is in use, a new authority would not be trusted by what pulls"
-        )
+def find_material(pki: Mapping[str, str], served: Mapping[str, str], trusted: str) -> Material | None:
+    """Find the material in use; None where nothing is in use and a new authority does no harm.
+
+    `pki` and `served` are the decoded data of Secrets registry-pki and registry-incluster-proxy-tls, empty where they
+    are missing; `trusted` is what the platform trusts at the fixed address, empty while it pulls from elsewhere. A
+    registry-pki that is lost, broken or replaced while the address is fixed leaves what is served: its authority stays
+    trusted, without its key. Raises InvalidObject where nothing that is left is trusted.
+    """
+    own = _parse_part(pki, "", _AUTHORITY)
+    if own is not None:
+        own = replace(own, successor=_parse_part(pki, NEXT, _EVERYTHING))
+        known = (own.ca_pem, own.successor.ca_pem if own.successor else own.ca_pem)
+        if not trusted or any(pem.strip() in trusted for pem in known):
+            return own
+    elif not trusted:
+        return None
+    rest = _parse_part({**served, CA_KEY: "lost"}, "", _EVERYTHING)
+    if rest is not None and rest.ca_pem.strip() in trusted:
+        return replace(rest, ca_key=Secret(""), successor=_parse_part(pki, NEXT, _EVERYTHING))
+    if own is not None:
+        return own
+    raise InvalidObject(
+        f"Secret d8-system/{NAME} lacks {CA_CERTIFICATE} or {CA_KEY}, and the proxy's certificate is not one that the "
+        f"platform trusts; restore Secret {NAME} from a backup: a new authority would not be trusted by what pulls"
+    )
+
+
+_AUTHORITY = (CA_CERTIFICATE, CA_KEY)
+_EVERYTHING = (*_AUTHORITY, CERTIFICATE, KEY)
+
+
+def _parse_part(data: Mapping[str, str], prefix: str, required: Iterable[str]) -> Material | None:
+    """Read one authority with its certificate; None where one of the `required` keys is missing or empty."""
+    if any(not data.get(prefix + key, "").strip() for key in required):
+        return None
     return Material(
-        ca_pem=data[CA_CERTIFICATE],
-        ca_key=Secret(data[CA_KEY]),
-        cert_pem=data[CERTIFICATE],
-        key=Secret(data[KEY]),
+        ca_pem=data[prefix + CA_CERTIFICATE],
+        ca_key=Secret(data[prefix + CA_KEY]),
+        cert_pem=data.get(prefix + CERTIFICATE, ""),
+        key=Secret(data.get(prefix + KEY, "")),
     )
 
 
 def render_material(material: Material) -> dict[str, str]:
     """Build the data (text) of Secret registry-pki."""
+    parts = [("", material), *([(NEXT, material.successor)] if material.successor else [])]
     return {
-        CA_CERTIFICATE: material.ca_pem,
-        CA_KEY: material.ca_key.value,
-        CERTIFICATE: material.cert_pem,
-        KEY: material.key.value,
+        prefix + key: text
+        for prefix, part in parts
+        for key, text in (
+            (CA_CERTIFICATE, part.ca_pem),
+            (CA_KEY, part.ca_key.value),
+            (CERTIFICATE, part.cert_pem),
+            (KEY, part.key.value),
+        )
     }
 
 

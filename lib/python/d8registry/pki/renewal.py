@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 AUTHORITY_LIFE = timedelta(days=3650)
+# A rotation takes minutes when all is well; a year is for a cluster in which it is held up.
+ROTATE_BEFORE = timedelta(days=365)
 CERTIFICATE_LIFE = timedelta(days=365)
 BACKDATED = timedelta(hours=1)
 
@@ -35,23 +37,40 @@ class RenewalPlan:
     reason: str = ""
 
 
-def plan_renewal(material: Material | None, names: Iterable[str], now: datetime) -> RenewalPlan:
-    """Choose what to issue; `now` is aware.
+def plan_renewal(
+    material: Material | None, names: Iterable[str], now: datetime, *, is_trusted: bool = True
+) -> RenewalPlan:
+    """Choose what to issue; `now` is aware, `is_trusted`: the platform pulls by the authority.
 
-    Everything is issued only where there is nothing yet, or where the authority has expired and nobody can trust it
-    any more: a new authority is distrusted by all that has the old one. The serving certificate is renewed at two
-    thirds of its life, or when its names, its signer or its key are not the wanted ones. Raises InvalidObject when the
+    Everything is issued only where there is nothing yet, or where an authority that is to be replaced is trusted by
+    nobody; one that is trusted is followed by another in a rotation. The serving certificate is renewed at two thirds
+    of its life, or when its names, its signer or its key are not the wanted ones. Raises InvalidObject when the
     material cannot be read, or the authority's key is another one's.
     """
     if material is None:
         return RenewalPlan(issue=Issue.EVERYTHING, reason="there is no authority yet")
+    if not material.ca_key:
+        reason = "the authority's key is lost"
+        return RenewalPlan(issue=Issue.NOTHING if is_trusted else Issue.EVERYTHING, reason=reason)
     authority = _load_certificate("ca.crt", material.ca_pem)
     if not _is_pair(authority, _load_key("ca.key", material.ca_key.value)):
         raise InvalidObject(f"Secret d8-system/{NAME}: ca.key is not the key of ca.crt; restore both from a backup")
+    if not is_trusted and is_rotation_due(authority.not_valid_after_utc, now):
+        return RenewalPlan(issue=Issue.EVERYTHING, reason=f"the authority ends on {_day(authority)}")
     if authority.not_valid_after_utc <= now:
-        return RenewalPlan(issue=Issue.EVERYTHING, reason=f"the authority expired on {_day(authority)}")
+        return RenewalPlan(issue=Issue.NOTHING, reason=f"the authority ended on {_day(authority)}")
     reason = _find_defect(material, authority, set(names), now)
     return RenewalPlan(issue=Issue.CERTIFICATE if reason else Issue.NOTHING, reason=reason)
+
+
+def is_rotation_due(end: datetime, now: datetime) -> bool:
+    """Tell whether an authority that ends at `end` is to be followed by another."""
+    return now >= end - ROTATE_BEFORE
+
+
+def read_end(material: Material) -> datetime:
+    """Read when the authority ends; raises InvalidObject when it cannot be read."""
+    return _load_certificate("ca.crt", material.ca_pem).not_valid_after_utc
 
 
 def _find_defect(material: Material, authority: "x509.Certificate", names: set[str], now: datetime) -> str:

@@ -15,7 +15,7 @@ from d8registry.switching.confirm_evidence import list_needing
 from d8registry.switching.fleet import is_lagging
 from d8registry.switching.layouts import find_retained_hosts
 from d8registry.switching.observed import Observed
-from d8registry.switching.plans import Plan, Sources, Stage, find_plan, is_roll_back
+from d8registry.switching.plans import Plan, Sources, Stage, find_plan, is_roll_back, is_rotation
 from d8registry.switching.standing import read_standing
 
 
@@ -99,6 +99,8 @@ def _is_new_for_nodes(before: State, after: State, stage: Stage) -> bool:
 def _finish(state: State, switch: Switch, observed: Observed, now: datetime) -> State:
     if is_roll_back(switch):
         return replace(state, switch=None, refusal=switch.failure or state.refusal)
+    if is_rotation(switch):
+        return replace(state, switch=None)
     grace = observed.module_settings.unreachable_grace
     lagging = [f"Node {node.name}" for node in observed.nodes if is_lagging(node, now, grace)]
     accepted = [name for name in state.leftovers if not name.startswith("Node ")]

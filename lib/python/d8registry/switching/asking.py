@@ -47,7 +47,7 @@ class Questions:
 def build_questions(
     state: State,
     observed: Observed,
-    material: Material | None,
+    served: Material | None,
     *,
     upstream_generation: str,
     users: tuple[Credentials, ...],
@@ -64,7 +64,7 @@ def build_questions(
         old=_ask_old(state, switch, observed),
         new=_ask_new(state, switch, observed),
         lacking=_ask_lacking(switch, observed, evidence),
-        proxy=_ask_proxy(state, observed, material, upstream_generation, users, users_generation),
+        proxy=_ask_proxy(state, observed, served, upstream_generation, users, users_generation),
         evidence=evidence,
     )
 
@@ -108,13 +108,13 @@ def _ask_lacking(switch: Switch, observed: Observed, evidence: EvidenceQuestion 
 def _ask_proxy(
     state: State,
     observed: Observed,
-    material: Material | None,
+    served: Material | None,
     upstream_generation: str,
     users: tuple[Credentials, ...],
     users_generation: str,
 ) -> ProxyQuestion | None:
     switch, stage = state.switch, find_stage(state)
-    if material is None or switch is None or stage.proxy is Proxy.OFF or switch.step not in _PROXY_STEPS:
+    if served is None or switch is None or stage.proxy is Proxy.OFF or switch.step not in _PROXY_STEPS:
         return None
     pods = [pod for pod in observed.proxy_pods if pod.ready and pod.ip]
     reference = _pick_proxy_reference(switch, observed)
@@ -122,7 +122,7 @@ def _ask_proxy(
         return None
     return build_proxy_question(
         pods,
-        ca=material.ca_pem,
+        ca=served.ca_pem,
         upstream_generation=upstream_generation,
         users_generation=users_generation,
         users=users,

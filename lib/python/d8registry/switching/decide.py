@@ -19,6 +19,7 @@ from d8registry.switching.observed import Observed
 from d8registry.switching.outcome import Outcome, Waiting
 from d8registry.switching.plans import find_plan
 from d8registry.switching.realise import Desired, realise
+from d8registry.switching.rotating import follow_authority
 from d8registry.switching.standing import read_standing
 from d8registry.switching.travel import find_travel, follow_restored
 from d8registry.switching.undo import build_refusal, can_lean_on_old, can_roll_back, roll_back, stand_still
@@ -49,6 +50,7 @@ def decide(
         # What nodes said to the operator before this one may be of another time: one fresh witness from each.
         followed = replace(followed, counter=followed.counter + 1)
     decision = follow_settings(followed, observed, now)
+    decision = replace(decision, state=follow_authority(decision.state, observed, now))
     if decision.state == state:
         decision = _stay(state, decision, desired, observed, material, now, settled=settled)
     if decision.state != state:

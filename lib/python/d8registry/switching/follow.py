@@ -14,7 +14,7 @@ from d8registry.switching.asking import Questions
 from d8registry.switching.decision import Decision
 from d8registry.switching.guards import find_transition_guards
 from d8registry.switching.observed import Observed
-from d8registry.switching.plans import TRANSITIONS, find_plan, is_roll_back
+from d8registry.switching.plans import TRANSITIONS, find_plan, is_roll_back, is_rotation
 from d8registry.switching.undo import (
     build_refusal,
     can_roll_back,
@@ -94,6 +94,9 @@ def _leave_switch(state: State, settings: Settings, observed: Observed, now: dat
     switch, plan = state.switch, find_plan(state)
     if switch is None or plan is None or (is_target(settings, switch.candidate) and not is_roll_back(switch)):
         return state
+    if is_rotation(switch):
+        # Everybody still trusts what is served, so other settings need not wait for a rotation that is held up.
+        return replace(state, switch=None) if switch.hold is not None and switch.step is not Step.CLEAN_UP else state
     is_refused = state.refusal is not None and state.refusal.fingerprint == _fingerprint(settings, state.current)
     is_wanted_back = is_target(settings, state.current)
     if is_roll_back(switch):

@@ -20,6 +20,7 @@ from d8registry.model.state import State
 from d8registry.nodes.wire import parse_plan
 from d8registry.nodes.witness import Unreadable, parse_witness
 from d8registry.pki.bundle import is_certificate_bundle
+from d8registry.switching.material import read_rotate_after
 from d8registry.switching.observed import Observed
 
 JSON = Any
@@ -73,6 +74,8 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
         cluster_domain=(inputs.global_values.get("discovery") or {}).get("clusterDomain") or "cluster.local",
         checks=parse_results(_get_text(secrets, "registry-checks", "checks")),
         evidence=parse_evidence(_get_text(secrets, "registry-evidence", "evidence")),
+        rotation=_read_request(snapshots.get("requests", ()), "rotate-ca"),
+        rotate_after=read_rotate_after(secrets.get("registry-pki")),
     )
 
 
@@ -109,9 +112,12 @@ def _read_settings(entries: Sequence[JSON], known: frozenset[str]) -> Settings |
 
 
 def _read_requests(entries: Sequence[JSON]) -> dict[str, str]:
-    names = ("retry", "pause", "abort", "finalise")
-    found = entries[0] if entries else {}
-    return {name: found[f"registry.deckhouse.io/{name}"] for name in names if f"registry.deckhouse.io/{name}" in found}
+    found = {name: _read_request(entries, name) for name in ("retry", "pause", "abort", "finalise")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _read_request(entries: Sequence[JSON], name: str) -> str | None:
+    return (entries[0] if entries else {}).get(f"registry.deckhouse.io/{name}")
 
 
 def _read_modules(entries: Sequence[JSON]) -> tuple[PlatformModule, ...]:

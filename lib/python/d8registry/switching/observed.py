@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from d8registry.checker.result import CheckResult
 from d8registry.errors import InvalidSettings
@@ -23,6 +24,7 @@ class Observed:
     `is_proxy_rendered`: the proxy's Deployment is there; `has_autoscaler`: the cluster has VerticalPodAutoscalers.
     `proxy_images` and `deckhouse_images` are what masters need under the fixed base: digests, and suffixes such as
     `:v1`.
+    `rotation` is the annotation that asks for another authority of the module's own, `rotate_after` when one is due.
     """
 
     settings: Settings | InvalidSettings
@@ -45,6 +47,8 @@ class Observed:
     cluster_domain: str = "cluster.local"
     checks: Mapping[str, CheckResult] = field(default_factory=dict)
     evidence: Evidence | None = None
+    rotation: str | None = None
+    rotate_after: datetime | None = None
 
     def find_new_requests(self, handled: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Find the request annotations whose value differs from the one that was handled last."""

@@ -14,6 +14,7 @@ from functools import partial
 from d8registry.model.condition import ConditionType
 from d8registry.model.settings import Mode
 from d8registry.model.state import Change, Phase, State, Step, Switch, find_changes
+from d8registry.pki.trust import Trust
 
 
 class Sources(StrEnum):
@@ -68,6 +69,7 @@ class Stage:
     bashible: Sources | None = None
     proxy: Proxy = Proxy.OFF
     address: Address = Address.KEEP
+    trust: Trust = Trust.OLD
     needs: frozenset[Change] = frozenset()
 
 
@@ -219,13 +221,27 @@ ROLL_BACK_TO_DIRECT = Plan(
     stages=(_before(step=Step.ADD_SOURCE, condition=_TRANSITION),),
 )
 
+# The module's own authority: nodes are not concerned. The platform trusts both before the proxy serves by the new one,
+# and for the soak time, because its components take a new bundle over one after the other.
+_turning = partial(Stage, nodes=_NEW, bashible=_NEW, proxy=Proxy.NEW)
+ROTATE_AUTHORITY = Plan(
+    name="rotate-authority/1",
+    no_return=(Step.SWITCH_ADDRESS,),
+    stages=(
+        _turning(step=Step.SWITCH_ADDRESS, condition=ConditionType.ADDRESS, trust=Trust.BOTH),
+        _turning(step=Step.PREFER_NEW, condition=_FINAL, trust=Trust.BOTH),
+        _turning(step=Step.START_PROXY, condition=ConditionType.PROXY, trust=Trust.MOVED),
+        _turning(step=Step.CLEAN_UP, phase=Phase.ADDRESS, condition=_CLEANUP, trust=Trust.NEW),
+    ),
+)
+
 TRANSITIONS = {
     (Mode.UNMANAGED, Mode.DIRECT): UNMANAGED_TO_DIRECT,
     (Mode.DIRECT, Mode.DIRECT): DIRECT_TO_DIRECT,
     (Mode.DIRECT, Mode.UNMANAGED): DIRECT_TO_UNMANAGED,
 }
 ROLL_BACKS = {Mode.UNMANAGED: ROLL_BACK_TO_UNMANAGED, Mode.DIRECT: ROLL_BACK_TO_DIRECT}
-PLANS = {plan.name: plan for plan in (*TRANSITIONS.values(), *ROLL_BACKS.values())}
+PLANS = {plan.name: plan for plan in (*TRANSITIONS.values(), *ROLL_BACKS.values(), ROTATE_AUTHORITY)}
 
 STEADY_UNMANAGED = Stage(step=Step.CLEAN_UP, condition=ConditionType.READY, nodes=_OLD)
 STEADY_DIRECT = UNMANAGED_TO_DIRECT.stages[-1]
@@ -253,3 +269,8 @@ def find_plan(state: State) -> Plan | None:
 def is_roll_back(switch: Switch) -> bool:
     """Tell whether a switch leads back to the current generation."""
     return switch.plan in {plan.name for plan in ROLL_BACKS.values()}
+
+
+def is_rotation(switch: Switch) -> bool:
+    """Tell whether it is the module's own authority that is being switched."""
+    return switch.plan == ROTATE_AUTHORITY.name

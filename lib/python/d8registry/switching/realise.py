@@ -12,6 +12,7 @@ from d8registry.model.settings import CheckMode, Mode
 from d8registry.model.state import Generation, Standing, State
 from d8registry.nodes.plan import NodePlan
 from d8registry.pki.material import Material
+from d8registry.pki.trust import choose_served, choose_trusted
 from d8registry.switching.address import list_users
 from d8registry.switching.asking import Questions, build_questions
 from d8registry.switching.layouts import build_node_plan, build_text_hosts
@@ -25,9 +26,10 @@ __all__ = ["Desired", "find_stage", "realise"]
 class Desired:
     """What is to exist. None: leave it as it is.
 
-    `bashible`, `platform`, `upstream`, `users`: the text or data of the Secrets of that name; `internal` the values
-    that Helm renders from; `removals` (apiVersion, kind, name) of what Helm rendered and keeps, and must go; `restarts`
-    pods of deckhouse that are to be made anew; `questions` what the other hooks are to find out.
+    `bashible`, `platform`, `upstream`, `users`: the text or data of the Secrets of that name; `served` what the proxy
+    serves with; `internal` the values that Helm renders from; `removals` (apiVersion, kind, name) of what Helm rendered
+    and keeps, and must go; `restarts` pods of deckhouse that are to be made anew; `questions` what the other hooks are
+    to find out.
     """
 
     node_plan: NodePlan
@@ -36,6 +38,7 @@ class Desired:
     upstream: str | None
     users: str | None
     users_generation: str
+    served: Material | None
     internal: Mapping[str, Any]
     removals: tuple[tuple[str, str, str], ...]
     restarts: tuple[str, ...]
@@ -47,7 +50,8 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
     stage = find_stage(state)
     users, users_generation = _collect_users(state, stage)
     upstream = find_upstream(state, stage)
-    is_proxied = stage.proxy is not Proxy.OFF and material is not None
+    served = choose_served(material, stage.trust) if material is not None else None
+    is_proxied = stage.proxy is not Proxy.OFF and served is not None
     return Desired(
         node_plan=build_node_plan(
             state,
@@ -57,10 +61,11 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
             proxy_images=_list_proxy_images(state, observed),
         ),
         bashible=_build_bashible(state, stage, observed),
-        platform=_build_platform(state, material),
+        platform=_build_platform(state, choose_trusted(material, stage.trust)) if material is not None else None,
         upstream=proxy.build_upstream(upstream.endpoint, upstream.number) if is_proxied else None,
         users=proxy.build_users(users, users_generation) if is_proxied else None,
         users_generation=users_generation,
+        served=served if is_proxied else None,
         internal={
             "proxy": proxy.build_values(observed.nodes, is_enabled=is_proxied),
             "awake": True,
@@ -70,7 +75,7 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
         questions=build_questions(
             state,
             observed,
-            material,
+            served,
             upstream_generation=str(upstream.number),
             users=users,
             users_generation=users_generation,
@@ -121,11 +126,11 @@ def _build_bashible(state: State, stage: Stage, observed: Observed) -> str | Non
     return bashible.build_config(Mode.UNMANAGED, unmanaged.endpoint.base, hosts, state.salt)
 
 
-def _build_platform(state: State, material: Material | None) -> dict[str, str] | None:
+def _build_platform(state: State, trusted: str) -> dict[str, str] | None:
     address = state.address
-    if address is None or material is None:
+    if address is None:
         return None
-    ca = material.ca_pem if address.base == FIXED_BASE else address.ca
+    ca = trusted if address.base == FIXED_BASE else address.ca
     return platform.build_data(address.base, address.scheme, ca, address.entries)
 
 

@@ -11,7 +11,7 @@ from d8registry.model.state import State, Switch
 from d8registry.switching.decision import Decision
 from d8registry.switching.guards import name_some
 from d8registry.switching.outcome import Waiting
-from d8registry.switching.plans import PLANS, TRANSITIONS, Plan, find_plan, is_roll_back
+from d8registry.switching.plans import PLANS, TRANSITIONS, Plan, find_plan, is_roll_back, is_rotation
 from d8registry.switching.undo import can_roll_back
 
 _TRUE, _FALSE = ConditionStatus.TRUE, ConditionStatus.FALSE
@@ -140,6 +140,8 @@ def _name_progress(state: State) -> str:
         return "Paused"
     if switch is None or switch.hold is not None:
         return "Holding"
+    if is_rotation(switch):
+        return "RotatingAuthority"
     return "RollingBack" if is_roll_back(switch) else "Switching"
 
 
@@ -154,6 +156,12 @@ def describe_switch(state: State, waiting: Waiting, settings: ModuleSettings) ->
         return f"rolling back to {state.current.mode}, {state.current.endpoint.base}{cause}: {waiting.message}"
     steps = list(dict.fromkeys(stage.step for stage in plan.stages))
     number = steps.index(switch.step) + 1
+    if is_rotation(switch):
+        where = (
+            f"another certificate authority of the module's own: step {switch.step} ({number} of {len(steps)}) since "
+        )
+        where += f"{switch.since:%H:%M:%S} UTC: {waiting.message}"
+        return f"{where}; {_describe_fate(state, switch, settings)}"
     where = (
         f"{'returning' if switch.is_return else 'switching'} to {switch.candidate.mode}, "
         f"{switch.candidate.endpoint.base}: step {switch.step} ({number} of {len(steps)}) since "

@@ -6,13 +6,13 @@ from d8registry.switching.asking import Questions
 from d8registry.switching.confirm_evidence import list_needing
 from d8registry.switching.guards import name_some
 from d8registry.switching.observed import Observed
-from d8registry.switching.plans import is_roll_back
+from d8registry.switching.plans import is_roll_back, is_rotation
 
 
 def build_revoke(state: State, observed: Observed, questions: Questions) -> str:
     """Build one line that begins with `yes` or `no`."""
     switch = state.switch
-    if switch is None:
+    if switch is None or is_rotation(switch):
         if state.leftovers:
             return (
                 f"no, because {name_some(list(state.leftovers), 20)} may still need what was in use before "
