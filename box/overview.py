@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from box import api, memory, process
-from box.demo.view import describe_wait, read_view
 from box.errors import BoxError
 from box.inventory import read_nodes
 from box.layout import RUN
 from box.queues import read_queues
 from box.registries import control, running
 from box.registries.catalogue import REGISTRIES, Registry
+from box.watch.view import describe_wait, read_view
 
 _STATE = "/api/v1/namespaces/d8-system/secrets/registry-state"
 _LABEL = "registry.deckhouse.io/node-state"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from box.demo.restarts import LOAD_LABEL
+from box.load.pods import LOAD_LABEL
 
 # Runs in the module's own image that has python3. Everything secret is read from the mounted pull secret; the result
 # goes to the termination message.

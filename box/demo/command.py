@@ -6,21 +6,22 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from box.build import build_all
 from box.demo.prerequisites import check_machine
-from box.demo.scene import open_scene
 from box.demo.session import run_switch
 from box.demo.show import render_cluster
 from box.demo.summary import Result, list_failures, render_figures, render_steps
-from box.down import take_down
+from box.down import find_remains, take_down
 from box.inventory import read_nodes
+from box.judge.verdict import add_remains
 from box.layout import DATA, KUBECONFIG, RUN
 from box.report import Report
+from box.scenario import Scenario
 from box.state import read_state
 from box.up import Options, bring_up
 
@@ -39,12 +40,15 @@ def run_demo(*, keep: bool, report: Report) -> int:
     console = Console(highlight=False)
     console.rule("prerequisites and box")
     check_machine()
-    with box_up(keep=keep, report=report, console=console), open_scene(build_all(report).images) as scene:
+    run = Scenario(say=lambda text: console.print(text, markup=False, soft_wrap=True))
+    with box_up(keep=keep, report=report, console=console), run:
         console.rule("the cluster in Unmanaged")
-        console.print(render_cluster(scene.api), markup=False, soft_wrap=True)
-        result = run_switch(scene, console)
+        console.print(render_cluster(run.api), markup=False, soft_wrap=True)
+        result = run_switch(run, console)
         console.rule("the cluster now")
-        console.print(render_cluster(scene.api), markup=False, soft_wrap=True)
+        console.print(render_cluster(run.api), markup=False, soft_wrap=True)
+    if not keep:
+        result = replace(result, verdict=add_remains(result.verdict, tuple(find_remains())))
     return show_summary(result, console)
 
 
@@ -85,15 +89,15 @@ def show_summary(result: Result, console: Console) -> int:
     failures = list_failures(result)
     console.rule("summary")
     console.print(
-        render_steps(result.spans, result.judgement.counted, result.ready or result.edited),
+        render_steps(result.spans, result.verdict.counted, result.ready or result.edited),
         markup=False,
         soft_wrap=True,
     )
-    for pull in result.judgement.cut:
+    for pull in result.verdict.cut:
         console.print(f"cut by the restart of containerd: {pull.describe()}", markup=False, soft_wrap=True)
-    console.print(f"restarted: {len(result.restarted)}", markup=False, soft_wrap=True)
-    for text in result.restarted:
-        console.print(f"  {text}", markup=False, soft_wrap=True)
+    console.print(f"restarted: {len(result.verdict.restarts)}", markup=False, soft_wrap=True)
+    for one in result.verdict.restarts:
+        console.print(f"  {one.describe()}", markup=False, soft_wrap=True)
     for text in failures:
         console.print(f"FAILED: {text}", markup=False, soft_wrap=True)
     if failures:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a node's registry.d holds one source under the fixed address and no credential elsewhere."""
 
-import base64
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from box.demo.bases import FIXED_HOST
+from box.judge.leaks import list_forms
+from box.load.bases import FIXED_HOST
 
 
 def judge_folders(
@@ -28,11 +28,6 @@ def judge_folders(
             if not at_home and any(form in text for secret in secrets for form in list_forms(secret)):
                 problems.append(f"{folder or '.'}/{name} holds a registry credential")
     return tuple(problems)
-
-
-def list_forms(secret: str) -> tuple[str, ...]:
-    """The texts under which a secret would show: itself and its base64."""
-    return (secret, base64.b64encode(secret.encode()).decode())
 
 
 def list_sources(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is shown after Ready: pulls on every node, clean nodes, a client through the Service, no secret in a log."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
-from box.demo.api import Absent, Api
-from box.demo.bases import FIXED_BASE
 from box.demo.client import build_client_pod, read_client
 from box.demo.folders import judge_folders
-from box.demo.imagery import find_smallest_layer
-from box.demo.leaks import find_leaks
-from box.demo.load import LoadImage, Puller
-from box.demo.node import read_folders, read_texts
-from box.demo.pulls import Judgement, judge_pulls
 from box.demo.summary import Proof
 from box.errors import BoxError
+from box.images import ImageSet
 from box.inventory import read_nodes
-from box.layout import DATA, RUN
+from box.judge.leaks import find_leaks
+from box.load.bases import FIXED_BASE
+from box.load.imagery import LoadImage, find_smallest_layer
+from box.load.node import read_folders, read_texts
+from box.load.puller import Puller
+from box.load.pulls import Judgement, Role, judge_pulls
 from box.registries.journal import Kind
 from box.registries.running import read_journal
+from box.watch.api import Absent, Api
 
 _CLIENT_SECONDS = 40.0
 _LOG_SECONDS = 1.0  # what the registry may take to write a line
@@ -32,7 +30,7 @@ def prove_pulls(puller: Puller, images: Sequence[LoadImage]) -> Proof:
     """On every node a new pod of each platform namespace, pulled from the fixed address."""
     jobs = [(node, number) for node in read_nodes() for number in (0, 1)]
     with ThreadPoolExecutor(len(read_nodes())) as pool:
-        pulls = list(pool.map(lambda job: puller.pull(job[0], images[job[1]], job[1], "new"), jobs))
+        pulls = list(pool.map(lambda job: puller.pull(job[0], images[job[1]], job[1], Role.NEW), jobs))
     time.sleep(_LOG_SECONDS)
     judged: Judgement = judge_pulls(pulls, read_journal())
     problems = [pull.describe() for pull in judged.failed]
@@ -62,11 +60,12 @@ def prove_folders(real_host: str, known: Mapping[str, frozenset[str]], secrets: 
     )
 
 
-def prove_client(api: Api, image: str, digest: str, storage: Path) -> Proof:
+def prove_client(api: Api, image_set: ImageSet, digest: str) -> Proof:
     """A client in a pod fetches a manifest and a blob through the Service, seen by the registry as well."""
     name = "demo-client"
     path = "/api/v1/namespaces/d8-system/pods"
-    layer = find_smallest_layer(storage, digest)
+    layer = find_smallest_layer(image_set.storage, digest)
+    image = image_set.digest("registry", "inclusterProxyAuth")
     api.delete_now(f"{path}/{name}")
     began = datetime.now(UTC)
     api.request("POST", path, build_client_pod(name, FIXED_BASE.build_reference(image), digest, layer))
@@ -82,20 +81,6 @@ def prove_client(api: Api, image: str, digest: str, storage: Path) -> Proof:
             if not any(one.kind is kind and one.reference == reference and one.remote in proxies for one in seen):
                 problems += (f"the registry logged no {kind} request for {reference} from {', '.join(proxies)}",)
     return Proof(name="a client in a pod reads through the Service by name", problems=problems, detail=detail)
-
-
-def find_secret_leaks(api: Api, secrets: Sequence[str]) -> tuple[str, ...]:
-    """Look for registry credentials in logs, events, conditions and annotations of the box."""
-    texts = read_texts({str(RUN / "logs"): RUN / "logs"})
-    texts |= {f"{RUN}/{one.relative_to(RUN)}": _read(one) for one in RUN.rglob("*.log")}
-    for node in read_nodes():
-        log = node.disk / "var/log"
-        texts |= read_texts({f"{DATA.name}/{node.name}/var/log": log})
-    for event in api.fetch_items("/api/v1/events"):
-        texts[f"event {event['metadata']['namespace']}/{event['metadata']['name']}"] = str(event.get("message", ""))
-    for item in api.fetch_items("/api/v1/nodes"):
-        texts[f"annotations of Node {item['metadata']['name']}"] = json.dumps(item["metadata"].get("annotations") or {})
-    return find_leaks(texts, secrets)
 
 
 def _await_client(api: Api, path: str) -> tuple[tuple[str, ...], str]:
@@ -115,7 +100,3 @@ def _list_proxies(api: Api) -> tuple[str, ...]:
     pods = api.fetch_items("/api/v1/namespaces/d8-system/pods", labelSelector="app=registry-incluster-proxy")
     found = {pod["status"].get(key, "") for pod in pods for key in ("podIP", "hostIP")}
     return tuple(sorted(found - {""}))
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")

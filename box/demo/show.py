@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from box.demo.api import Api
-from box.demo.load import STATE_PATH
-from box.demo.view import read_view
+from box.watch.api import Api
+from box.watch.view import STATE_PATH, read_view
 
 PLATFORM_SECRET = "/api/v1/namespaces/d8-system/secrets/deckhouse-registry"  # noqa: S105 - a path
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from box.demo.pulls import LONGEST_GAP_SECONDS, Judgement, Pull, find_gaps, find_idle_steps
-from box.demo.timing import StepSpan
+from box.judge.verdict import Verdict
+from box.load.pulls import LONGEST_GAP_SECONDS, Pull, Role, find_gaps, find_idle_steps
+from box.watch.timing import StepSpan
 
 READY_WITHIN_SECONDS = 180.0  # approvals one by one and the restart of containerd are in it
-_RESTART_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +31,8 @@ class Result:
     stopped: str
     spans: tuple[StepSpan, ...]
     pulls: tuple[Pull, ...]
-    judgement: Judgement
-    broken: tuple[str, ...]
-    restarted: tuple[str, ...]
+    verdict: Verdict
     proofs: tuple[Proof, ...]
-    leaks: tuple[str, ...]
 
     @property
     def ready_seconds(self) -> float | None:
@@ -51,16 +48,11 @@ def list_failures(result: Result) -> tuple[str, ...]:
 def list_wrongs(result: Result) -> tuple[str, ...]:
     """What is wrong however fast or slow the machine is."""
     reasons = [] if result.ready else [f"the switch did not end: {result.stopped}"]
-    judged = result.judgement
-    reasons += [f"failed pull: {pull.describe()}" for pull in judged.failed]
-    reasons += [f"pull without evidence: {pull.describe()}: {why}" for pull, why in judged.uncounted]
-    reasons += [f"pulls were cut at two times on {node}" for node in _find_cut_twice(judged.cut)]
-    reasons += [f"the load could not make a pull: {text}" for text in result.broken]
-    reasons += _find_missing_bases(result)
+    reasons += [str(one) for one in result.verdict.violations]
+    reasons += _find_missing_roles(result)
     if not result.proofs and result.ready:
         reasons.append("no proof was made")
     reasons += [f"proof failed: {proof.name}: {text}" for proof in result.proofs for text in proof.problems]
-    reasons += [f"a registry credential stands in {name}" for name in result.leaks]
     return tuple(reasons)
 
 
@@ -78,19 +70,19 @@ def list_shortfalls(result: Result) -> tuple[str, ...]:
         if gap > LONGEST_GAP_SECONDS
     ]
     reasons += [
-        f"no pull was under way in step {name}" for name in find_idle_steps(result.judgement.counted, result.spans)
+        f"no pull was under way in step {name}" for name in find_idle_steps(result.verdict.counted, result.spans)
     ]
     return tuple(reasons)
 
 
 def render_steps(spans: Sequence[StepSpan], pulls: Sequence[Pull], now: datetime) -> str:
     """A table: step, seconds, pulls under way in it by base."""
-    lines = [f"{'step':<26}{'seconds':>8}  pulls under way (old base, new base)"]
+    lines = [f"{'step':<26}{'seconds':>8}  pulls under way (old base, new base, a tenant's)"]
     for span in spans:
         end = span.ended or now
         inside = [one for one in pulls if one.ended >= span.started and one.started <= end]
-        old = sum(one.base == "old" for one in inside)
-        lines.append(f"{span.name:<26}{span.measure(now):>8.1f}  {old}, {len(inside) - old}")
+        counts = ", ".join(str(sum(one.role is role for one in inside)) for role in Role)
+        lines.append(f"{span.name:<26}{span.measure(now):>8.1f}  {counts}")
     return "\n".join(lines)
 
 
@@ -98,27 +90,17 @@ def render_figures(result: Result) -> str:
     """The last line, for people and scripts."""
     seconds = result.ready_seconds
     return (
-        f"ready_s={f'{seconds:.1f}' if seconds is not None else 'never'} failed_pulls={len(result.judgement.failed)} "
-        f"pulls={len(result.judgement.counted)} restarted={len(result.restarted)} nodes={len(result.nodes)}"
+        f"ready_s={f'{seconds:.1f}' if seconds is not None else 'never'} failed_pulls={len(result.verdict.failed)} "
+        f"pulls={len(result.verdict.counted)} restarted={len(result.verdict.restarts)} nodes={len(result.nodes)}"
     )
 
 
-def _find_cut_twice(cut: Sequence[Pull]) -> list[str]:
-    """Nodes where pulls were cut at two times: containerd restarts once."""
-    found = []
-    for node in sorted({pull.node for pull in cut}):
-        moments = [pull.ended for pull in cut if pull.node == node]
-        if (max(moments) - min(moments)).total_seconds() > _RESTART_SECONDS:
-            found.append(node)
-    return found
-
-
-def _find_missing_bases(result: Result) -> list[str]:
-    """Each node must have pulled by both bases."""
+def _find_missing_roles(result: Result) -> list[str]:
+    """Each node must have pulled by both bases, and its tenants' images."""
     if result.ready is None:
         return []
     reasons = []
     for node in result.nodes:
-        bases = {one.base for one in result.judgement.counted if one.node == node}
-        reasons += [f"no pull of the {base} base counts on {node}" for base in ("old", "new") if base not in bases]
+        roles = {one.role for one in result.verdict.counted if one.node == node}
+        reasons += [f"no pull of role {role} counts on {node}" for role in Role if role not in roles]
     return reasons

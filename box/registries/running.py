@@ -109,14 +109,23 @@ def find_login(name: str, owner: Owner = Owner.PLATFORM) -> Account:
     return accounts.find_account(accounts.read_accounts(get_files(name)), owner)
 
 
+def list_secrets() -> tuple[str, ...]:
+    """Every password of every account of the registries that ever ran, alone and as a login."""
+    found: list[str] = []
+    for folder in _list_folders(()):
+        for one in accounts.read_accounts(RegistryFiles(folder=folder)):
+            found += [one.password, f"{one.user}:{one.password}"]
+    return tuple(found)
+
+
+def list_credentials() -> dict[str, tuple[str, Account]]:
+    """Registry and account of every credential that a journal of this box can name."""
+    return accounts.list_credentials(_list_folders(()))
+
+
 def read_journal(*names: str) -> tuple[Entry, ...]:
     """What the named registries were asked, all that ever ran unless named, in the order of time."""
     return read_journals(_list_folders(names))
-
-
-def list_folders() -> list[RegistryFiles]:
-    """The folders of all registries that ran in this box."""
-    return [RegistryFiles(folder=folder) for folder in _list_folders(())]
 
 
 def _list_folders(names: Iterable[str]) -> list[Path]:

@@ -16,20 +16,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from box.build import build_all
-from box.demo.api import Api
-from box.demo.edit import Target, build_direct
-from box.demo.load import STATE_PATH
-from box.demo.node import read_folders
-from box.demo.scene import Scene, open_scene
-from box.demo.session import apply_registry, run_switch
+from box.demo.session import run_switch
 from box.demo.summary import list_shortfalls, list_wrongs, render_figures, render_steps
-from box.demo.view import SwitchView, read_view
 from box.inventory import read_nodes
 from box.layout import PYTHON, REPOSITORY
+from box.load.node import read_folders
+from box.registries import running
 from box.registries.tls import issue_server_certificate
-from box.report import Report
+from box.scenario import Scenario
 from box.state import read_state
+from box.watch.api import Api
+from box.watch.view import STATE_PATH, SwitchView, read_view
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(900)]
 
@@ -41,16 +38,28 @@ OWN_NOTES = frozenset({"registry-state", "registry-checks", "registry-questions"
 PLAN = "registry-node-plan"
 
 
-@pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
+@pytest.fixture(scope="module", autouse=True)
+def running_box() -> Iterator[None]:
     if read_state() is not None:
         pytest.fail("a box is there already; end it first: python -m box down")
     try:
         run_box("up")
-        with open_scene(build_all(Report()).images) as opened:
-            yield opened
+        yield
     finally:
         run_box("down")
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[Scenario]:
+    """A scenario without load: what is refused is to leave everything as it is."""
+    with Scenario(load=False, tenants=()) as run:
+        yield run
+
+
+@pytest.fixture
+def target(quiet: Scenario) -> dict[str, Any]:
+    """The section of a good target, for tests to spoil."""
+    return quiet.direct("registry-a")
 
 
 def run_box(command: str) -> None:
@@ -58,43 +67,45 @@ def run_box(command: str) -> None:
     subprocess.run([PYTHON, "-m", "box", command], cwd=REPOSITORY, check=True)
 
 
-def test_an_invalid_configuration_changes_nothing_and_names_field_and_rule(scene: Scene) -> None:
-    section = build_direct(scene.target)
-    section["direct"]["license"] = LICENCE
-    before = describe_cluster(scene.api)
-    view = apply_and_await(scene, section, r"license")
+def test_an_invalid_configuration_changes_nothing_and_names_field_and_rule(
+    quiet: Scenario, target: dict[str, Any]
+) -> None:
+    target["direct"]["license"] = LICENCE
+    before = describe_cluster(quiet.api)
+    view = apply_and_await(quiet, target, r"license")
     ready = view.find("Ready")
     assert ready is not None
     assert (ready.status, ready.reason) == ("False", "InvalidSettings")
     assert "username" in ready.message
-    assert_untouched(scene, view, before)
+    assert_untouched(quiet, view, before)
 
 
-def test_direct_without_its_section_changes_nothing(scene: Scene) -> None:
-    before = describe_cluster(scene.api)
-    view = apply_and_await(scene, {"mode": "Direct"}, r"direct: is required with mode Direct")
-    assert_untouched(scene, view, before)
+def test_direct_without_its_section_changes_nothing(quiet: Scenario) -> None:
+    before = describe_cluster(quiet.api)
+    view = apply_and_await(quiet, {"mode": "Direct"}, r"direct: is required with mode Direct")
+    assert_untouched(quiet, view, before)
 
 
-def test_a_wrong_password_is_refused_with_that_reason(scene: Scene) -> None:
-    target = change(scene.target, password=WRONG_PASSWORD)
-    check_refused(scene, target, r"401|password|credentials|unauthenticated")
+def test_a_wrong_password_is_refused_with_that_reason(quiet: Scenario, target: dict[str, Any]) -> None:
+    target["direct"]["password"] = WRONG_PASSWORD
+    check_refused(quiet, target, r"401|password|credentials|unauthenticated")
 
 
-def test_an_untrusted_certificate_is_refused_with_that_reason(scene: Scene) -> None:
-    foreign = issue_server_certificate("elsewhere.test", ["10.111.0.250"]).ca.decode()
-    check_refused(scene, change(scene.target, ca=foreign), r"certificate|untrusted")
+def test_an_untrusted_certificate_is_refused_with_that_reason(quiet: Scenario, target: dict[str, Any]) -> None:
+    target["direct"]["ca"] = issue_server_certificate("elsewhere.test", ["10.111.0.250"]).ca.decode()
+    check_refused(quiet, target, r"certificate|untrusted")
 
 
-def test_a_registry_that_does_not_answer_is_refused_with_that_reason(scene: Scene) -> None:
+def test_a_registry_that_does_not_answer_is_refused_with_that_reason(quiet: Scenario, target: dict[str, Any]) -> None:
     # The address exists and nothing listens on the port.
-    repo = "registry-a.box.test:444/deckhouse/ee"
-    check_refused(scene, change(scene.target, images_repo=repo), r"refused|unreachable|timed? ?out|no route")
+    target["direct"]["imagesRepo"] = "registry-a.box.test:444/deckhouse/ee"
+    check_refused(quiet, target, r"refused|unreachable|timed? ?out|no route")
 
 
-def test_the_switch_to_direct_loses_no_pull_and_ends_in_time(scene: Scene) -> None:
-    result = run_switch(scene, Console(highlight=False))
-    print(render_steps(result.spans, result.judgement.counted, result.ready or result.edited))
+def test_the_switch_to_direct_loses_no_pull_and_ends_in_time(quiet: Scenario) -> None:
+    with Scenario(tools=quiet.tools) as run:
+        result = run_switch(run, Console(highlight=False))
+    print(render_steps(result.spans, result.verdict.counted, result.ready or result.edited))
     print(render_figures(result))
     # How fast it was is the demo's to judge: a test must not depend on the machine's speed.
     print(*list_shortfalls(result), sep="\n")
@@ -102,41 +113,35 @@ def test_the_switch_to_direct_loses_no_pull_and_ends_in_time(scene: Scene) -> No
     assert len(result.proofs) == 3
 
 
-def change(target: Target, **fields: Any) -> Target:
-    facts = {name: getattr(target, name) for name in ("images_repo", "username", "password", "ca", "scheme")}
-    return Target(**{**facts, **fields})
-
-
-def check_refused(scene: Scene, target: Target, words: str) -> None:
-    before = describe_cluster(scene.api)
-    view = apply_and_await(scene, build_direct(target), words)
+def check_refused(run: Scenario, section: dict[str, Any], words: str) -> None:
+    before = describe_cluster(run.api)
+    view = apply_and_await(run, section, words)
     assert view.step in ("", "CheckImages")
     assert not view.is_true("RegistryContainsRequiredImages")
-    assert_untouched(scene, view, before)
+    assert_untouched(run, view, before)
 
 
-def apply_and_await(scene: Scene, section: dict[str, Any], words: str) -> SwitchView:
+def apply_and_await(run: Scenario, section: dict[str, Any], words: str) -> SwitchView:
     """Apply, and wait until a condition that is not True says what is expected of it."""
-    seen_before = {one.message for one in fetch_view(scene.api).conditions}
-    apply_registry(scene, section, print)
+    seen_before = {one.message for one in fetch_view(run.api).conditions}
+    run.edit(section)
+    run.give_up()
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
-        view = fetch_view(scene.api)
+        view = fetch_view(run.api)
         told = [one.message for one in view.conditions if one.status != "True" and one.message not in seen_before]
         if any(re.search(words, message, re.IGNORECASE) for message in told):
             return view
         time.sleep(0.5)
-    pytest.fail(
-        f"no condition says /{words}/ after {ANSWER_SECONDS:.0f} s; they say: {fetch_view(scene.api).conditions}"
-    )
+    pytest.fail(f"no condition says /{words}/ after {ANSWER_SECONDS:.0f} s; they say: {fetch_view(run.api).conditions}")
 
 
-def assert_untouched(scene: Scene, view: SwitchView, before: dict[str, str]) -> None:
+def assert_untouched(run: Scenario, view: SwitchView, before: dict[str, str]) -> None:
     assert view.mode == "Unmanaged"
     told = json.dumps([(one.reason, one.message) for one in view.conditions])
-    for secret in (*scene.secrets, WRONG_PASSWORD, LICENCE):
+    for secret in (*running.list_secrets(), WRONG_PASSWORD, LICENCE):
         assert secret not in told
-    assert describe_cluster(scene.api) == before
+    assert describe_cluster(run.api) == before
 
 
 def fetch_view(api: Api) -> SwitchView:

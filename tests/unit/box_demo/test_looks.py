@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo reads of nodes, pods and events: folders, restarts, names, outcomes, leaks, the edit."""
+"""What the demo and the load read of nodes, pods and events: folders, names, outcomes, the edit."""
 
 import base64
 import json
@@ -9,14 +9,12 @@ import pytest
 import yaml
 
 from box.demo.client import SCRIPT, build_client_pod, read_client
-from box.demo.edit import Target, build_direct, build_module_config, render_shown, render_yaml
-from box.demo.fleet import read_fleet
 from box.demo.folders import judge_folders
-from box.demo.leaks import find_leaks
-from box.demo.pods import build_pull_pod, find_pull_failure, read_outcome
 from box.demo.prerequisites import list_lacks
-from box.demo.pulls import Outcome
-from box.demo.restarts import LOAD_LABEL, Look, compare_looks, read_containers
+from box.load.pods import build_pull_pod, find_pull_failure, is_cut_off, read_outcome
+from box.load.pulls import Outcome
+from box.scenario.edit import Target, build_direct, build_module_config, render_shown, render_yaml
+from box.watch.fleet import read_fleet
 
 FIXED = "registry.d8-system.svc:5001"
 REAL = "registry-a.box.test"
@@ -79,41 +77,6 @@ def test_a_folder_of_the_user_may_stay() -> None:
     assert judge(fixed={"hosts.toml": GOOD}, **{"users.test": {"hosts.toml": 'server = "https://u"\n'}}) == ()
 
 
-def make_pod(name: str, uid: str, restarts: int, **labels: str) -> dict[str, Any]:
-    owner = {"kind": "ReplicaSet", "name": f"{name}-6d4f", "controller": True}
-    return {
-        "metadata": {
-            "name": f"{name}-6d4f-{uid}",
-            "namespace": "d8-system",
-            "uid": uid,
-            "labels": {"pod-template-hash": "6d4f", **labels},
-            "ownerReferences": [owner],
-        },
-        "status": {"containerStatuses": [{"name": "main", "restartCount": restarts}]},
-    }
-
-
-def test_restarts_in_place_new_pods_and_containerd_are_listed_and_the_load_is_not() -> None:
-    before = Look(
-        containers=read_containers([make_pod("deckhouse", "1", 0), make_pod("webhook", "2", 1)]),
-        containerds={"master-0": "10 5", "worker-0": "11 5"},
-    )
-    pods = [
-        make_pod("deckhouse", "3", 0),
-        make_pod("webhook", "2", 2),
-        make_pod("load", "4", 9, **{LOAD_LABEL: "pull"}),
-    ]
-    after = Look(
-        containers=read_containers([*pods, make_pod("proxy", "5", 0)]),
-        containerds={"master-0": "99 70", "worker-0": "11 5"},
-    )
-    assert compare_looks(before, after) == (
-        "containerd on master-0",
-        "Deployment d8-system/deckhouse container main: in a new pod",
-        "Deployment d8-system/webhook container main: 1 times in place",
-    )
-
-
 @pytest.mark.parametrize(
     ("container", "outcome"),
     [
@@ -171,12 +134,6 @@ def test_nodes_are_done_when_they_report_the_token_meant_for_them() -> None:
     assert read_fleet(None, nodes).done == 0
 
 
-def test_a_secret_is_found_plain_and_in_base64_and_not_named() -> None:
-    texts = {"a.log": "pa55", "b.log": base64.b64encode(b"pa55").decode(), "c.log": "nothing"}
-    assert find_leaks(texts, SECRETS) == ("a.log", "b.log")
-    assert find_leaks(texts, [""]) == ()
-
-
 def test_the_edit_is_shown_without_the_password_and_applied_with_it() -> None:
     ca = "-----BEGIN CERTIFICATE-----\nAAAA\nBBBB\n-----END CERTIFICATE-----\n"
     target = Target(images_repo=f"{REAL}/deckhouse/ee", username="user", password="pa55", ca=ca)
@@ -219,3 +176,16 @@ def test_everything_that_the_machine_lacks_is_said_at_once() -> None:
     lacks = list_lacks(1000, lambda name: None if name == "ip" else "/bin/x", {"/var": 2**30})
     assert [one.split(":")[0] for one in lacks] == ["root", "program ip", "disk"]
     assert list_lacks(0, lambda _: "/bin/x", {"/var": 2**40}) == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "cut"),
+    [
+        ("ErrImagePull: rpc error: code = Unavailable desc = error reading from server: EOF", True),
+        ("dial unix /run/containerd/containerd.sock: connect: connection refused", True),
+        ("ErrImagePull: dial tcp 10.111.0.100:443: connect: connection refused", False),
+        ("ErrImagePull: failed to copy: httpReadSeeker: unexpected EOF", False),
+    ],
+)
+def test_only_the_kubelets_connection_to_containerd_counts_as_cut(reason: str, cut: bool) -> None:
+    assert is_cut_off(reason) is cut

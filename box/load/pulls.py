@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the load's pulls were real and went well, judged against the registry's own log."""
+"""One pull of the load, and whether the registries' own journals show that it was real."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
-from box.demo.timing import StepSpan
 from box.registries.journal import Entry, Kind
+from box.watch.timing import StepSpan
 
 LOG_DELAY = timedelta(seconds=1)
 LONGEST_GAP_SECONDS = 3.0
@@ -27,17 +27,27 @@ class Outcome(StrEnum):
     CUT = "cut"
 
 
+class Role(StrEnum):
+    """Why a pull names its base: the platform's before the switch, after it, or a tenant's own."""
+
+    OLD = "old"
+    NEW = "new"
+    TENANT = "tenant"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pull:
     """One pod that had to fetch its image anew.
 
-    `base` is `old` or `new`; `digest` names the manifest that the pod asked for and `blobs` the config and layers
-    that no other image of the load has; `started` is just before the pod was created.
+    `base` is the prefix of the reference; `registry` the tenant's own registry, empty for the platform's images, which
+    any source may deliver. `digest` names the manifest that the pod asked for and `blobs` the config and layers that no
+    other image of the load has; `started` is just before the pod was created.
     """
 
     node: str
     address: str
     namespace: str
+    role: Role
     base: str
     digest: str
     blobs: frozenset[str]
@@ -46,6 +56,7 @@ class Pull:
     step_at_start: str
     step_at_end: str
     outcome: Outcome
+    registry: str = ""
     reason: str = ""
 
     @property
@@ -56,7 +67,7 @@ class Pull:
     def describe(self) -> str:
         """One line for people: who pulled what, when, and how it ended."""
         return (
-            f"{self.started:%H:%M:%S} {self.node} {self.namespace} {self.base} base {self.digest[:19]}… "
+            f"{self.started:%H:%M:%S} {self.node} {self.namespace} {self.role} {self.base}@{self.digest[:19]}… "
             f"step {self.step_at_start or 'none'}: {self.outcome}{': ' + self.reason if self.reason else ''}"
         )
 
@@ -71,18 +82,23 @@ class Judgement:
     cut: tuple[Pull, ...] = ()
 
 
-def judge_pulls(pulls: Iterable[Pull], requests: Sequence[Entry]) -> Judgement:
-    """Sort pulls by what the registry itself has seen of them.
+def judge_pulls(pulls: Iterable[Pull], entries: Sequence[Entry]) -> Judgement:
+    """Sort pulls by what the registries themselves have seen of them.
 
-    A failed pull stays failed whatever the log says. A pull that went well counts only with an answered manifest
-    request for its digest and an answered request for one of its blobs, from its node, in its window.
+    A failed pull stays failed whatever a journal says. A pull that went well counts only with an answered manifest
+    request for its digest and an answered request for one of its blobs, from its node, in its window; a tenant's only
+    at the tenant's registry.
     """
+    by_remote: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_remote.setdefault(entry.remote, []).append(entry)
     counted: list[Pull] = []
     failed: list[Pull] = []
     uncounted: list[tuple[Pull, str]] = []
     cut: list[Pull] = []
     for pull in pulls:
-        missing = describe_missing_evidence(pull, requests) if pull.outcome is Outcome.PULLED else ""
+        seen = by_remote.get(pull.address, [])
+        missing = describe_missing_evidence(pull, seen) if pull.outcome is Outcome.PULLED else ""
         if pull.outcome is Outcome.FAILED:
             failed.append(pull)
         elif pull.outcome is Outcome.CUT:
@@ -96,19 +112,28 @@ def judge_pulls(pulls: Iterable[Pull], requests: Sequence[Entry]) -> Judgement:
     return Judgement(counted=tuple(counted), failed=tuple(failed), uncounted=tuple(uncounted), cut=tuple(cut))
 
 
-def describe_missing_evidence(pull: Pull, requests: Iterable[Entry]) -> str:
-    """Say what the registry's log lacks for this pull, or the empty text."""
-    seen = [
+def list_window(pull: Pull, entries: Iterable[Entry]) -> list[Entry]:
+    """The requests of the pull's node in its window, at the registries that may deliver it."""
+    return [
         one
-        for one in requests
-        if one.remote == pull.address and one.ok and pull.started <= one.time <= pull.ended + LOG_DELAY
+        for one in entries
+        if one.remote == pull.address
+        and pull.started <= one.time <= pull.ended + LOG_DELAY
+        and pull.registry in ("", one.registry)
     ]
+
+
+def describe_missing_evidence(pull: Pull, entries: Iterable[Entry]) -> str:
+    """Say what the journals lack for this pull, or the empty text."""
+    seen = [one for one in list_window(pull, entries) if one.ok]
     lacks = []
     if not any(one.kind is Kind.MANIFEST and one.reference == pull.digest for one in seen):
         lacks.append("manifest request")
     if not any(one.kind is Kind.BLOB and one.reference in pull.blobs for one in seen):
         lacks.append("blob request")
-    return f"the registry logged no {' and no '.join(lacks)} of {pull.address} for it" if lacks else ""
+    where = pull.registry or "no registry"
+    verb = "logged no" if pull.registry else "logged a"
+    return f"{where} {verb} {' and '.join(lacks)} of {pull.address} for it" if lacks else ""
 
 
 def find_gaps(

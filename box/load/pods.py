@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's pods: what they look like, and what the kubelet's words say of their image pull. Pure."""
+"""The load's pods: what they look like, and what the kubelet's words say of their image pull. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from box.demo.pulls import Outcome
-from box.demo.restarts import LOAD_LABEL
+from box.load.pulls import Outcome
 
+LOAD_LABEL = "box.d8-registry/load"
 PULL_SECRET = "deckhouse-registry"  # noqa: S105 - the name of a Secret
 PULL_FAILURES = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrInvalidImageName", "RegistryUnavailable"}
@@ -15,8 +15,8 @@ PULL_FAILURES = frozenset(
 _CUT_OFF = ("error reading from server: EOF", "containerd.sock: connect:", "transport is closing", "server is stopping")
 
 
-def build_pull_pod(name: str, namespace: str, node: str, image: str) -> dict[str, Any]:
-    """A pod that pulls `image` on `node` with its namespace's pull secret, does nothing, and ends."""
+def build_pull_pod(name: str, namespace: str, node: str, image: str, secret: str = PULL_SECRET) -> dict[str, Any]:
+    """A pod that pulls `image` on `node` with a pull secret of its namespace, does nothing, and ends."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -29,7 +29,7 @@ def build_pull_pod(name: str, namespace: str, node: str, image: str) -> dict[str
             # The pull is what counts: no pod network is made and taken down for it.
             "hostNetwork": True,
             "terminationGracePeriodSeconds": 0,
-            "imagePullSecrets": [{"name": PULL_SECRET}],
+            "imagePullSecrets": [{"name": secret}],
             "tolerations": [{"operator": "Exists"}],
             "containers": [
                 {"name": "pull", "image": image, "imagePullPolicy": "Always", "command": ["/bin/busybox", "true"]}

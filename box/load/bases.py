@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The prefixes that image references carry. The demo states the platform's contract itself: it judges the module."""
+"""The prefixes that image references carry: the platform's contract, stated anew because it judges the module."""
 
 from dataclasses import dataclass
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from box.demo.timing import advance_spans, close_spans
-from box.demo.view import Phase, choose_phase, describe_hold, describe_wait, is_finished, read_view
-from tests.unit.box_demo.facts import START, at
+from box.watch.timing import advance_spans, close_spans
+from box.watch.view import Phase, choose_phase, describe_hold, describe_wait, is_finished, read_view
+from tests.unit.judge.facts import START, at
 
 
 def make_secret(mode: str, step: str, *conditions: tuple[str, str, str, str]) -> dict[str, Any]:
@@ -86,3 +86,8 @@ def test_steps_are_timed_from_reading_to_reading() -> None:
 def test_a_step_that_runs_at_the_end_is_closed_then() -> None:
     spans = close_spans(advance_spans((), "AddSource", at(0)), at(4))
     assert spans[0].ended == START + timedelta(seconds=4)
+
+
+def test_a_switch_that_was_given_up_leaves_the_old_base() -> None:
+    condition = ("TransitionContainerdConfigReady", "True", "x", "y")
+    assert choose_phase(read_view(make_secret("Unmanaged", "", condition))) is Phase.OLD

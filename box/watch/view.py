@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+STATE_PATH = "/api/v1/namespaces/d8-system/secrets/registry-state"
 LAST_STEPS = frozenset({"FinaliseNodes", "CleanUp"})
 
 
@@ -70,10 +71,10 @@ def read_view(secret: Mapping[str, Any] | None) -> SwitchView:
 
 
 def choose_phase(view: SwitchView, target: str = "Direct") -> Phase:
-    """Say which base is safe to name now (design: nodes have both sources from AddSource to FinaliseNodes)."""
+    """Say which base is safe to name now (nodes answer both from AddSource to FinaliseNodes)."""
     if view.mode == target and not view.step:
         return Phase.NEW
-    if not view.is_true("TransitionContainerdConfigReady"):
+    if not view.step or not view.is_true("TransitionContainerdConfigReady"):
         return Phase.OLD
     return Phase.NEW if view.step in LAST_STEPS else Phase.BOTH
 

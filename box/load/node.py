@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo does on a node of the box: its image store, its files, its containerd."""
+"""What the load and the judge do on a node of the box: its image store, its files, its containerd."""
 
 import os
 import time

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests of the demo to the box's API server, on one kept connection a thread."""
+"""Requests to the box's API server, on one kept connection a thread."""
 
 import http.client
 import json
@@ -18,6 +18,10 @@ POD_PATH = "/api/v1/namespaces/{namespace}/pods"
 
 class Absent(BoxError):
     """The API server answered 404."""
+
+
+class Present(BoxError):
+    """The API server answered 409: there is such an object, or it was changed meanwhile."""
 
 
 class Api:
@@ -50,6 +54,8 @@ class Api:
             raise ConnectionError(f"{method} {path}: the API server did not answer: {error!r}") from error
         if answer.status == 404:
             raise Absent(f"{method} {path}: not found")
+        if answer.status == 409:
+            raise Present(f"{method} {path}: {text[:300]}")
         if answer.status >= 400:
             raise BoxError(f"{method} {path}: {answer.status} {text[:300]}")
         return json.loads(text)

@@ -4,17 +4,28 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from box.demo.load import LoadImage
-from box.images import ImageSet
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadImage:
+    """One image of the load.
+
+    `blobs` are the config and layers that no other image of the load has; `configs` the digests of its configs, under
+    which the kubelet's image store lists it as well.
+    """
+
+    digest: str
+    blobs: frozenset[str]
+    configs: tuple[str, ...]
 
 
-def read_load_images(image_set: ImageSet, storage: Path, in_use: Iterable[str]) -> tuple[LoadImage, ...]:
-    """Read the manifests of the load's images; images that running pods use are left out (theirs would be removed)."""
+def read_load_images(digests: Iterable[str], storage: Path, in_use: Iterable[str] = ()) -> tuple[LoadImage, ...]:
+    """Read the manifests of images; images that running pods use are left out (theirs would be removed)."""
     used = set(in_use)
-    blobs = {digest: list_blobs(storage, digest) for digest in image_set.load_images if digest not in used}
+    blobs = {digest: list_blobs(storage, digest) for digest in digests if digest not in used}
     counts = Counter(blob for each in blobs.values() for blob in each)
     return tuple(
         LoadImage(

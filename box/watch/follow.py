@@ -10,11 +10,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from box.demo.api import Api
-from box.demo.fleet import Fleet, read_fleet
-from box.demo.load import STATE_PATH
-from box.demo.timing import StepSpan, advance_spans, close_spans
-from box.demo.view import SwitchView, describe_hold, describe_wait, is_finished, read_view
+from box.watch.api import Api
+from box.watch.fleet import Fleet, read_fleet
+from box.watch.timing import StepSpan, advance_spans, close_spans
+from box.watch.view import STATE_PATH, SwitchView, describe_hold, describe_wait, is_finished, read_view
 
 PLAN_PATH = "/api/v1/namespaces/d8-system/secrets/registry-node-plan"
 FOLLOW_SECONDS = 300.0
@@ -50,8 +49,10 @@ def fetch_moment(api: Api, spans: tuple[StepSpan, ...]) -> Moment:
     return Moment(at=now, view=view, fleet=fleet, spans=advance_spans(spans, view.step, now))
 
 
-def follow(api: Api, target: str, edited: datetime, show: Callable[[Moment], None]) -> Ending:
-    """Read the switch twice a second until it is Ready in mode `target`, stands still for 5 s, or 300 s are over."""
+def follow(
+    api: Api, target: str, edited: datetime, show: Callable[[Moment], None], timeout: float = FOLLOW_SECONDS
+) -> Ending:
+    """Read the switch twice a second until it is Ready in mode `target`, stands still for 5 s, or time is over."""
     spans: tuple[StepSpan, ...] = advance_spans((), "", edited)
     held_since: datetime | None = None
     while True:
@@ -64,8 +65,8 @@ def follow(api: Api, target: str, edited: datetime, show: Callable[[Moment], Non
         held_since = (held_since or moment.at) if held else None
         if held_since and (moment.at - held_since).total_seconds() >= HOLD_SECONDS:
             return Ending(ready=None, stopped=held, spans=close_spans(spans, moment.at), last=moment)
-        if (moment.at - edited).total_seconds() > FOLLOW_SECONDS:
-            stopped = f"not Ready after {FOLLOW_SECONDS:.0f} s, in step {moment.view.step or 'none'}: "
+        if (moment.at - edited).total_seconds() > timeout:
+            stopped = f"not Ready after {timeout:.0f} s, in step {moment.view.step or 'none'}: "
             stopped += describe_wait(moment.view)
             return Ending(ready=None, stopped=stopped, spans=close_spans(spans, moment.at), last=moment)
         time.sleep(_POLL_SECONDS)
