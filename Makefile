@@ -8,10 +8,13 @@ PY := $(VENV)/bin/python
 SOURCES := lib/python/d8registry images/auth hooks box tests bench
 SHELL_FILES = $(shell git ls-files '*.sh' .ci/run images/proxy/run-nginx box/platform/bin)
 
-.PHONY: help deps build bundle demo test test-full check lint types layers unit bench-hooks golden record down
+.DEFAULT_GOAL := help
+# Every target but the virtual environment's is a name, not a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@echo; echo 'the cluster itself: python -m box --help, docs/internal/BOX.md'
 
 $(VENV)/.ready: requirements-dev.txt lib/python/requirements.txt
 	@echo "== Python packages into $(VENV)"
@@ -31,10 +34,11 @@ bundle: deps ## Write the shipped module, dist/registry-module.tar: the same byt
 demo: build ## The main job: a real cluster switched from Unmanaged to Direct under load (KEEP=1 leaves it up)
 	@$(PY) -m box demo $(if $(KEEP),--keep)
 
-test: build check ## Everything provable: fast tests first, then the switch on a real cluster
-	@$(PY) -m pytest -m box tests
+test: build check search cluster ## All that is proven in a quarter of an hour: fast tests, then the search, then real clusters
 
-test-full: test demo ## Both of the README's commands, one after the other
+test-full: test ## That, and what takes longer: the tests marked `full`, then the demo
+	@$(PY) -m pytest -m full --durations=10 tests
+	@$(PY) -m box demo
 
 check: lint types layers unit ## What a developer runs before a commit, under two minutes
 
@@ -55,13 +59,21 @@ layers: deps
 
 unit: deps
 	@echo "== fast tests"
-	@$(PY) -m pytest -q -n 2 -m "not box" tests
+	@$(PY) -m pytest -q -n 2 -m "not box and not search and not full" tests
+
+search: deps ## The exhaustive search over crashes, faults and orders of reports, as far as `make test` goes
+	@echo "== the search"
+	@$(PY) -m pytest -q -n 2 -m "search and not full" tests || { [ $$? = 5 ] && echo "there is no search in this checkout"; }
+
+cluster: build ## The tests that need a real API server or a whole box; ends with the slowest of them
+	@echo "== real clusters"
+	@$(PY) -m pytest -m "box and not full" --durations=10 tests
 
 bench-hooks: deps ## CPU of a run with nothing to do, Helm runs and API writes of a switch; ends with one line
 	@PYTHONPATH=lib/python:. $(PY) -m bench.hooks
 
 golden: $(VENV)/.ready ## Write the golden files anew; read the difference before you commit it
-	@GOLDEN=write $(PY) -m pytest -q -m "not box" tests
+	@GOLDEN=write $(PY) -m pytest -q -m "not box and not search and not full" tests
 
 record: build ## Record anew what real containerd does and says (root); read the difference before you commit it
 	@$(PY) -m tests.record
