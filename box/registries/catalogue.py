@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from box.errors import BoxError
+from box.errors import BoxError, suggest
 from box.layout import PREFIX
 
 TENANT_REPOSITORY = "tenants/app"
@@ -136,7 +136,7 @@ def get_registry(name: str) -> Registry:
     for each in REGISTRIES:
         if name in (each.name, each.name.removeprefix("registry-")):
             return each
-    raise BoxError(f"there is no registry {name}; registries are {', '.join(each.name for each in REGISTRIES)}")
+    raise BoxError(f"there is no registry {name}{suggest(name, [each.name for each in REGISTRIES])}")
 
 
 def list_names() -> dict[str, str]:

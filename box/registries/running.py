@@ -10,7 +10,7 @@ from pathlib import Path
 from box import network, process
 from box.errors import BoxError
 from box.images.debian import Report
-from box.layout import RUN
+from box.layout import CORE, RUN
 from box.registries import accounts, control
 from box.registries.accounts import Account, Owner
 from box.registries.catalogue import REGISTRIES, Registry, get_registry
@@ -44,6 +44,20 @@ def start_in_box(name: str, programs: Programs, report: Report) -> Registry:
     for record, pid in zip(_name_records(registry), (made.front, made.backend), strict=True):
         process.record(record, pid, made.files.log)
     return registry
+
+
+def require_box() -> None:
+    """Raise BoxError where no box is up."""
+    if not (network.NAMESPACES / CORE).exists():
+        raise BoxError("no box is up; start one: python -m box up")
+
+
+def require_started(name: str) -> None:
+    """Raise BoxError where a registry never ran in this box."""
+    registry = get_registry(name)
+    require_box()
+    if not get_files(name).accounts.exists():
+        raise BoxError(f"{registry.name} was not started; start it: python -m box registry start {registry.name}")
 
 
 def stop_in_box(name: str) -> None:

@@ -23,8 +23,10 @@ def test_every_host_of_a_registry_resolves_to_it() -> None:
 
 def test_an_unknown_registry_is_answered_with_the_known_ones() -> None:
     assert get_registry("b").name == "registry-b"
-    with pytest.raises(BoxError, match="registry-hiding"):
-        get_registry("c")
+    with pytest.raises(BoxError, match="there is registry-a, registry-b"):
+        get_registry("zzz")
+    with pytest.raises(BoxError, match="did you mean .*registry-hiding"):
+        get_registry("registry-hidin")
 
 
 def test_the_port_is_part_of_a_reference_only_where_it_is_unusual() -> None:
