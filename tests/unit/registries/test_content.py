@@ -25,7 +25,7 @@ def test_an_unknown_registry_is_answered_with_the_known_ones() -> None:
     assert get_registry("b").name == "registry-b"
     with pytest.raises(BoxError, match="there is registry-a, registry-b"):
         get_registry("zzz")
-    with pytest.raises(BoxError, match="did you mean .*registry-hiding"):
+    with pytest.raises(BoxError, match=r"did you mean .*registry-hiding"):
         get_registry("registry-hidin")
 
 
