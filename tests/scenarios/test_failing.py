@@ -120,7 +120,7 @@ def test_settings_set_back_at_a_hold_turn_the_switch_round() -> None:
     go_on(cluster, TO_OTHER, until="PreferNew/all")
     fail_new(cluster)
     steps = go_on(cluster, direct())
-    assert steps[0] in ("AddSource/all", "StartProxy/all")
+    assert steps[0] == "StartProxy/all"
     assert "CheckImages/all" not in steps
     assert sources(cluster) == [OLD]
     assert read_upstream(cluster) == f"u:{PASSWORD}@{HOST}{PATH}"
@@ -214,6 +214,26 @@ def test_abort_past_it_turns_a_first_switch_round_while_both_sources_stand(step:
     assert cluster.text("registry-state", "mode") == "Unmanaged"
     assert cluster.data("deckhouse-registry")["address"] == HOST
     assert list(cluster.folders("worker-0")) == [HOST]
+    assert cluster.condition("Ready")["reason"] == "Aborted"
+
+
+@pytest.mark.parametrize("step", ["SwitchAddress/all", "PreferNew/all", "FinaliseNodes/evidence"])
+def test_abort_turns_a_return_to_unmanaged_round_and_the_fixed_address_works_all_the_time(step: str) -> None:
+    cluster = make_direct()
+    go_on(cluster, {"mode": "Unmanaged"}, until=step)
+    cluster.annotate("abort", "1")
+    for _ in range(80):
+        cluster.settle()
+        assert FIXED in cluster.folders("worker-0")
+        assert text_sources(cluster) == [OLD]
+        assert cluster.values["internal"]["proxy"]["enabled"] is True
+        assert read_upstream(cluster) == f"u:{PASSWORD}@{HOST}{PATH}"
+        if not cluster.step():
+            break
+        cluster.world()
+        cluster.wait(5)
+    assert logins(cluster) == [(FIXED, PASSWORD)]
+    assert list(cluster.folders("worker-0")) == [FIXED]
     assert cluster.condition("Ready")["reason"] == "Aborted"
 
 

@@ -8,8 +8,16 @@ from typing import Any
 
 import pytest
 from d8registry.errors import InvalidObject
-from d8registry.evidence.answer import Evidence, parse_evidence, render_evidence
-from d8registry.evidence.objects import find_host, find_stale_copies, is_below, read_workload
+from d8registry.evidence.answer import Evidence, limit_names, parse_evidence, render_evidence
+from d8registry.evidence.objects import (
+    Finding,
+    find_host,
+    find_reference,
+    find_stale_copies,
+    is_below,
+    limit_owners,
+    read_workload,
+)
 from d8registry.evidence.question import build_evidence_question, parse_question, render_question
 
 BASE, HOST = "old.test/deckhouse/ee", "old.test"
@@ -155,3 +163,38 @@ def test_unreadable_text_names_the_secret(text: str) -> None:
         parse_question(text)
     with pytest.raises(InvalidObject, match="registry-evidence"):
         parse_evidence(text)
+
+
+IN_USE = build_evidence_question("", "", in_use_base="registry.d8-system.svc:5001/system/deckhouse")
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        pytest.param(NEW, "sha256:1", id="digest"),
+        pytest.param("registry.d8-system.svc:5001/system/deckhouse:v1.72.0", "v1.72.0", id="tag"),
+        pytest.param("registry.d8-system.svc:5001/system/deckhouse", "latest", id="neither"),
+        pytest.param("registry.d8-system.svc:5001/system/deckhouse/sub@sha256:1", "", id="another repository"),
+        pytest.param(OLD, "", id="another base"),
+    ],
+)
+def test_what_is_in_use_below_a_base_is_named_by_digest_or_tag(image: str, reference: str) -> None:
+    assert find_reference(image, IN_USE) == reference
+
+
+def test_a_question_about_images_in_use_finds_no_old_base_in_them() -> None:
+    finding = read_workload("CronJob", build_object("CronJob", NEW), IN_USE)
+    assert finding is not None
+    assert (finding.uses_base, finding.uses_host, finding.in_use) == (False, False, ("sha256:1",))
+
+
+def test_a_digest_that_thousands_of_pods_share_names_a_few_of_each_kind() -> None:
+    pods = [Finding(name=f"Pod d8-x/p{i}", is_platform=True, uses_base=False, uses_host=False) for i in range(50)]
+    user = Finding(name="Pod shop/cart", is_platform=False, uses_base=False, uses_host=False)
+    found = limit_owners([("sha256:1", finding) for finding in (*pods, user)])
+    assert [name for _, name in found] == ["Pod d8-x/p0", "Pod d8-x/p1", "Pod d8-x/p10", "Pod shop/cart"]
+
+
+def test_very_many_names_are_cut_and_counted() -> None:
+    names = limit_names(f"Pod a/{number:04}" for number in range(1200))
+    assert (len(names), names[0], names[-1]) == (501, "Pod a/0000", "and 700 more")

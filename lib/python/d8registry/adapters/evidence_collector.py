@@ -5,8 +5,8 @@ from datetime import datetime
 
 from d8registry.adapters.cluster_api import ClusterApi, connect_cluster
 from d8registry.errors import ExchangeFailed
-from d8registry.evidence.answer import Evidence
-from d8registry.evidence.objects import PULL_SECRET, Finding, find_stale_copies, read_workload
+from d8registry.evidence.answer import Evidence, limit_names
+from d8registry.evidence.objects import PULL_SECRET, Finding, find_stale_copies, limit_owners, read_workload
 from d8registry.evidence.question import EvidenceQuestion
 
 UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
@@ -42,14 +42,15 @@ def collect_evidence(question: EvidenceQuestion, now: datetime, api: ClusterApi 
     except ExchangeFailed as error:
         message = str(error)
     users_base = [finding.name for finding in findings.values() if finding.uses_base and not finding.is_platform]
+    in_use = limit_owners([(reference, found) for found in findings.values() for reference in found.in_use])
     return Evidence(
         key=question.key,
         at=now,
         complete=not message,
         message=message,
-        platform=tuple(sorted(name for name, found in findings.items() if found.uses_base and found.is_platform)),
-        users=tuple(sorted([*users_base, *user_copies])),
-        copies=tuple(platform_copies),
-        real_host=tuple(sorted(name for name, found in findings.items() if found.uses_host)),
-        in_use=tuple(sorted((reference, name) for name, found in findings.items() for reference in found.in_use)),
+        platform=limit_names(name for name, found in findings.items() if found.uses_base and found.is_platform),
+        users=limit_names([*users_base, *user_copies]),
+        copies=limit_names(platform_copies),
+        real_host=limit_names(name for name, found in findings.items() if found.uses_host),
+        in_use=in_use,
     )

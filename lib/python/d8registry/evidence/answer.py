@@ -2,6 +2,7 @@
 """Secret registry-evidence: what was found."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from d8registry.errors import InvalidObject
 
 NAME = "registry-evidence"
 KEY = "evidence"
+KEPT_NAMES = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,13 @@ class Evidence:
     copies: tuple[str, ...] = ()
     real_host: tuple[str, ...] = ()
     in_use: tuple[tuple[str, str], ...] = ()
+
+
+def limit_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort names for an answer; of very many the first ones and their number, as a Secret holds a megabyte at most."""
+    ordered = sorted(names)
+    rest = len(ordered) - KEPT_NAMES
+    return tuple(ordered[:KEPT_NAMES]) + ((f"and {rest} more",) if rest > 0 else ())
 
 
 def render_evidence(evidence: Evidence) -> str:

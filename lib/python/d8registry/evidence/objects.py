@@ -17,6 +17,7 @@ from d8registry.evidence.question import EvidenceQuestion
 
 PULL_SECRET = "deckhouse-registry"  # noqa: S105 - the name of an object
 ORIGINAL_NAMESPACE = "d8-system"
+OWNERS = 3
 DOCKER_CONFIG = ".dockerconfigjson"
 
 Object = Mapping[str, Any]
@@ -71,6 +72,14 @@ def find_stale_copies(secrets: Iterable[Object], question: EvidenceQuestion) -> 
         if is_platform(namespace) and (not question.namespaces or namespace in question.namespaces)
     ]
     return platform, [name.format(namespace) for namespace in stale if not is_platform(namespace)]
+
+
+def limit_owners(pairs: Iterable[tuple[str, Finding]]) -> tuple[tuple[str, str], ...]:
+    """Name a few objects for each digest in use, of the platform's and of users' each: thousands of pods share one."""
+    names: dict[tuple[str, bool], list[str]] = {}
+    for reference, finding in pairs:
+        names.setdefault((reference, finding.is_platform), []).append(finding.name)
+    return tuple(sorted((reference, name) for (reference, _), found in names.items() for name in sorted(found)[:OWNERS]))
 
 
 def is_platform(namespace: str) -> bool:

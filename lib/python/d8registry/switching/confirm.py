@@ -70,7 +70,7 @@ def _confirm_prepared(moment: Moment) -> Outcome:
 
 
 def _confirm_canaries(moment: Moment) -> Outcome:
-    nodes = [node for node in moment.observed.nodes if node.name in moment.switch.canaries]
+    nodes = [node for node in _list_counted(moment) if node.name in moment.switch.canaries]
     if moment.switch.step is Step.PREFER_NEW:
         if is_failing(moment.desired.questions.new, moment.observed):
             return _fail_new(moment)

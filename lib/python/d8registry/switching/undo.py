@@ -11,7 +11,7 @@ from d8registry.switching.advance import begin, enter_stage
 from d8registry.switching.asking import Questions
 from d8registry.switching.layouts import find_retained_hosts
 from d8registry.switching.observed import Observed
-from d8registry.switching.plans import ROLL_BACKS, TRANSITIONS, find_plan, is_roll_back
+from d8registry.switching.plans import ROLL_BACKS, TRANSITIONS, Proxy, find_plan, is_roll_back
 
 _QUIET = (Standing.SILENT, Standing.REFUSED)
 
@@ -64,7 +64,8 @@ def can_turn_round(state: State) -> bool:
 def turn_round(state: State, observed: Observed, refusal: Refusal | None, now: datetime) -> State:
     """Switch from the candidate back to the generation before it, by the steps of that transition.
 
-    Both sources are on the nodes, so the steps up to AddSource have nothing to do.
+    Both sources are on the nodes and in the platform's text, and the proxy serves both users: the steps that lead there
+    have nothing to do, and undoing any of that would take away what pods pull by.
     """
     switch = state.switch
     if switch is None:
@@ -72,7 +73,7 @@ def turn_round(state: State, observed: Observed, refusal: Refusal | None, now: d
     number = state.generations + 1
     back = replace(state.current, number=number)
     plan = TRANSITIONS[(switch.candidate.mode, back.mode)]
-    stage = plan.stages[plan.find(Step.ADD_SOURCE, Phase.ALL)]
+    stage = next(stage for stage in plan.stages if stage.proxy in (Proxy.ADDED, Proxy.MOVED))
     # What made the switch hold may be the new source: then the one that it goes back to stands in front at once.
     old = Standing.ANSWERS if switch.hold is None else Standing.SILENT
     begun = replace(begin(plan, stage, back, now), is_return=True, old=old)
