@@ -209,3 +209,18 @@ def test_the_summary_fits_each_state_and_tells_no_secret(result: CheckResult, pa
 
 def test_every_failure_has_something_to_do() -> None:
     assert set(REMEDIES) == set(Outcome) - {Outcome.OK}
+
+
+def test_a_watched_registry_is_asked_again_after_its_time_and_two_failures_in_a_row_are_counted() -> None:
+    images = [RequiredImage(reference="v1")]
+    question = build_images_question(ENDPOINT, images, every_seconds=10)
+    (first,) = plan_asks([question], {}, NOW)
+    results = {question.key: fold_answers(first, {0: Answer(outcome=Outcome.OK)}, None, NOW)}
+    assert plan_asks([question], results, NOW + timedelta(seconds=9)) == ()
+    at = NOW + timedelta(seconds=10)
+    (again,) = plan_asks([question], results, at)
+    results = {question.key: fold_answers(again, {}, Answer(outcome=Outcome.TIMEOUT), at)}
+    assert results[question.key].attempt == 1
+    at += timedelta(minutes=1)
+    (third,) = plan_asks([question], results, at)
+    assert fold_answers(third, {}, Answer(outcome=Outcome.TIMEOUT), at).attempt == 2

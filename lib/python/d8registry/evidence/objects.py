@@ -79,7 +79,9 @@ def limit_owners(pairs: Iterable[tuple[str, Finding]]) -> tuple[tuple[str, str],
     names: dict[tuple[str, bool], list[str]] = {}
     for reference, finding in pairs:
         names.setdefault((reference, finding.is_platform), []).append(finding.name)
-    return tuple(sorted((reference, name) for (reference, _), found in names.items() for name in sorted(found)[:OWNERS]))
+    return tuple(
+        sorted((reference, name) for (reference, _), found in names.items() for name in sorted(found)[:OWNERS])
+    )
 
 
 def is_platform(namespace: str) -> bool:
