@@ -57,8 +57,8 @@ def _make_python() -> None:
     shutil.copyfile(source, packages / "sitecustomize.py")
 
 
-def start_operator(tools: Tools, program: Path | None) -> process.Record:
-    """Start `program`, or the box's runner when it is None, on the installed module."""
+def write_launch(tools: Tools, program: Path | None) -> None:
+    """Write down how to start `program`, or the box's runner when it is None: deckhouse's pod does it from then on."""
     words: list[str | Path] = [program] if program else [PYTHON, "-m", "box.runner"]
     words.append("start")
     flags: dict[str, str | Path] = {
@@ -74,8 +74,14 @@ def start_operator(tools: Tools, program: Path | None) -> process.Record:
         words += [f"--{name}", value]
     folder = FOLDER if program else REPOSITORY  # where `-m box.runner` is found
     launch = {"words": list(map(str, words)), "environment": _environment(tools), "folder": str(folder)}
-    _LAUNCH.write_text(json.dumps(launch, indent=1), encoding="utf-8")
-    return start_again()
+    temporary = _LAUNCH.with_suffix(".tmp")
+    temporary.write_text(json.dumps(launch, indent=1), encoding="utf-8")
+    temporary.rename(_LAUNCH)
+
+
+def is_installed() -> bool:
+    """Say whether module and launch are there."""
+    return _LAUNCH.exists()
 
 
 def start_again() -> process.Record:

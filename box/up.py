@@ -2,6 +2,7 @@
 """Starts a box: an explicit list of stages, each with a line of progress."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +23,16 @@ from box import (
 )
 from box.build import Tools, build_all, find_containerd
 from box.errors import BoxError
-from box.layout import KUBECONFIG, RUN, Node, cache_folder
+from box.layout import KUBECONFIG, LOGS, RUN, Node, cache_folder
 from box.machine import check_machine
+from box.platform.cluster import PlatformError
 from box.platform.registry_secret import RegistrySecret
 from box.registries import running
 from box.registries.catalogue import REGISTRY_A, list_names
 from box.registries.start import Programs
 from box.report import Report
+
+_LOST_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +88,12 @@ def run_stages(start: Start) -> None:
         ("etcd and API server", lambda start: controlplane.start_api(start.tools)),
         ("controller-manager, scheduler, cluster DNS", lambda start: controlplane.start_controllers(start.tools)),
         ("names", lambda _: check_names()),
+        ("the module", install_module),
         ("objects of the platform", lambda start: platform.install(start.tools.images, build_secret())),
         ("stand-ins of the platform", lambda start: platform.start(start.tools.images)),
         ("nodes", lambda start: nodelife.start_nodes(start.nodes, start.containerd)),
         ("nodes Ready", lambda start: nodelife.await_ready(start.nodes)),
-        ("workloads", lambda start: platform.install_workloads(start.tools.images, build_secret())),
-        ("operator with the module", start_operator),
+        ("workloads, and the operator with the module", install_workloads),
     ]
     for title, stage in stages:
         with start.report.stage(title):
@@ -118,11 +122,28 @@ def build_secret() -> RegistrySecret:
     return platform.build_secret(REGISTRY_A.host, f"/{REGISTRY_A.paths[0]}", ca, login.user, login.password)
 
 
-def start_operator(start: Start) -> None:
-    """Install a copy of the module, start what runs its hooks, and wait until it says that it is ready."""
+def install_module(start: Start) -> None:
+    """Put the module to where the operator looks for it; the operator itself starts with deckhouse's pod."""
     operator.install_module(start.report.line, start.options.bundle)
-    record = operator.start_operator(start.tools, start.options.operator)
-    controlplane.wait_for("the operator", 120, operator.is_ready, record)
+    operator.write_launch(start.tools, start.options.operator)
+
+
+def install_workloads(start: Start) -> None:
+    """Render the platform's workloads and wait until they run; deckhouse's pod is Ready only when its operator is."""
+    log = LOGS / f"{operator.NAME}.log"
+    lost_since: list[float] = []
+
+    def find_hopeless() -> str:
+        if not log.exists() or operator.find() is not None:
+            lost_since.clear()
+            return ""
+        lost_since.append(time.monotonic())
+        return "the operator ended at once" if lost_since[-1] - lost_since[0] > _LOST_SECONDS else ""
+
+    try:
+        platform.install_workloads(start.tools.images, build_secret(), find_hopeless)
+    except PlatformError as error:
+        raise BoxError(f"{error}; the operator's log {log}:\n{process.tail(log)}") from error
 
 
 def check_names() -> None:

@@ -6,7 +6,7 @@ the cluster: definitions and start objects (`cluster`), deckhouse-controller (`d
 (`bashible`), the last two in one process, `python -m box.platform`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ def install(image_set: "ImageSet", secret: "RegistrySecret") -> None:
         install_objects(connect(KUBECONFIG), secret, image_set)
 
 
-def install_workloads(image_set: "ImageSet", secret: "RegistrySecret") -> None:
+def install_workloads(image_set: "ImageSet", secret: "RegistrySecret", find_hopeless: Callable[[], str]) -> None:
     """Render the platform's workloads; nodes must be Ready and the stand-ins running.
 
     Returns when nodes are configured and every workload runs; raises as `install`.
@@ -42,7 +42,7 @@ def install_workloads(image_set: "ImageSet", secret: "RegistrySecret") -> None:
     from box.runner.kubeconfig import connect
 
     with inside(CORE):
-        put(connect(KUBECONFIG), secret, image_set)
+        put(connect(KUBECONFIG), secret, image_set, find_hopeless)
 
 
 def start(image_set: "ImageSet") -> int:

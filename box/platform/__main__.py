@@ -11,10 +11,12 @@ import threading
 import time
 from pathlib import Path
 
+from box.errors import BoxError
 from box.images.imageset import read_image_set
 from box.platform.bashible import Bashible
 from box.platform.deckhouse import Deckhouse
 from box.platform.node_manager import NodeManager
+from box.platform.operator_life import OperatorLife
 from box.runner.errors import ApiError, RunnerError
 from box.runner.kubeconfig import connect
 
@@ -38,13 +40,14 @@ def main() -> int:
     kube = connect(options.kubeconfig)
     bashible = Bashible(kube, log)
     manager = NodeManager(kube, bashible.read_checksums, log)
-    parts = (Deckhouse(kube, read_image_set(options.image_set), log), bashible, manager)
+    deckhouse = Deckhouse(kube, read_image_set(options.image_set), log)
+    parts = (deckhouse, bashible, manager, OperatorLife(kube, deckhouse.prepare_operator, log))
     log("stand-ins for deckhouse-controller, bashible-apiserver and node-manager are up")
     while not ended.wait(ROUND_SECONDS):
         for part in parts:
             try:
                 part.run_round()
-            except (ApiError, RunnerError) as error:
+            except (ApiError, RunnerError, BoxError) as error:
                 log(f"{type(part).__name__}: {error}; asked again in {ROUND_SECONDS:.0f} s")
     log("stand-ins end")
     return 0

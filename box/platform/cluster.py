@@ -56,19 +56,25 @@ def install_objects(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) 
     Bashible(kube, lambda _: None).run_round()
 
 
-def install_workloads(kube: KubeApi, secret: RegistrySecret, image_set: ImageSet) -> None:
+def install_workloads(
+    kube: KubeApi, secret: RegistrySecret, image_set: ImageSet, find_hopeless: Callable[[], str]
+) -> None:
     """Render all workloads and wait until nodes are configured and workloads run; PlatformError says what does not.
 
-    The process of the stand-ins must run already.
+    The process of the stand-ins must run already. `find_hopeless` says why waiting is of no use, or nothing.
     """
     _await("nodes configured by bashible (`journalctl -u bashible` there)", _NODE_SECONDS, lambda: _find_bare(kube))
     Deckhouse(kube, image_set, lambda _: None).render_all(secret)
-    _await("platform workloads available", _WORKLOAD_SECONDS, lambda: _find_unavailable(kube))
+    _await("platform workloads available", _WORKLOAD_SECONDS, lambda: _find_unavailable(kube), find_hopeless)
 
 
-def _await(what: str, seconds: float, find_missing: Callable[[], list[str]]) -> None:
+def _await(
+    what: str, seconds: float, find_missing: Callable[[], list[str]], find_hopeless: Callable[[], str] = lambda: ""
+) -> None:
     deadline = time.monotonic() + seconds
     while missing := find_missing():
+        if reason := find_hopeless():
+            raise PlatformError(f"{what}: not {', '.join(missing)}, since {reason}")
         if time.monotonic() > deadline:
             raise PlatformError(f"{what}: still not {', '.join(missing)} after {seconds:.0f} s")
         time.sleep(0.2)

@@ -24,6 +24,8 @@ from box.platform.takeover import compute_progress
 from box.platform.workloads import COPY_NAMESPACES, WORKLOADS, build_copy, build_deckhouse, build_workload, is_copy
 from box.runner.kubeapi import KubeApi
 
+_MASTERS = "node-role.kubernetes.io/control-plane"
+
 
 class Deckhouse:
     """Takes the Secret over, one level-triggered round at a time."""
@@ -32,6 +34,12 @@ class Deckhouse:
         self._kube = kube
         self._image_set = image_set
         self._log = log
+        self._running: RegistrySecret | None = None
+
+    def prepare_operator(self) -> None:
+        """Write what an operator that starts now is to know; it keeps that registry for its whole life."""
+        self._running = self.fetch_secret() or self._running
+        self._write_operator_config()
 
     def run_round(self) -> None:
         """Do what is due now; ApiError when the API refuses or is away."""
@@ -40,6 +48,7 @@ class Deckhouse:
             return
         if ensure(self._kube, build_deckhouse(secret, self._image_set)):
             self._log(f"Deployment deckhouse is rendered for {secret.base}")
+        self._write_operator_config()
         checksum = compute_checksum(secret)
         pods = fetch_all(self._kube, "v1", "Pod", NAMESPACE, "app=deckhouse")
         progress = compute_progress(pods, checksum, datetime.now(UTC))
@@ -77,6 +86,11 @@ class Deckhouse:
         for workload in WORKLOADS:
             if ensure(self._kube, build_workload(workload, secret.base, self._image_set)):
                 self._log(f"{workload.kind.value} {workload.namespace}/{workload.name} is rendered for {secret.base}")
+
+    def _write_operator_config(self) -> None:
+        if self._running is None:
+            return
         module_config = fetch(self._kube, "deckhouse.io/v1alpha1", "ModuleConfig", "", "registry")
-        if ensure(self._kube, build_operator_config(secret, self._image_set, module_config)):
+        masters = len(fetch_all(self._kube, "v1", "Node", labels=_MASTERS))
+        if ensure(self._kube, build_operator_config(self._running, self._image_set, module_config, masters)):
             self._log("ConfigMap addon-operator is written")

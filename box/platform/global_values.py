@@ -23,7 +23,7 @@ def list_modules(image_set: ImageSet) -> tuple[str, ...]:
 
 
 def build_operator_config(
-    secret: RegistrySecret, image_set: ImageSet, module_config: Mapping[str, Any] | None
+    secret: RegistrySecret, image_set: ImageSet, module_config: Mapping[str, Any] | None, masters: int = 1
 ) -> dict[str, Any]:
     """Build ConfigMap `addon-operator`; `module_config` is ModuleConfig `registry`, if there is one.
 
@@ -39,8 +39,8 @@ def build_operator_config(
         "discovery": {
             "clusterDomain": CLUSTER_DOMAIN,
             "kubernetesVersion": "1.34.4",
-            "clusterControlPlaneIsHighlyAvailable": False,
-            "clusterMasterCount": 1,
+            "clusterControlPlaneIsHighlyAvailable": masters > 1,
+            "clusterMasterCount": masters,
         },
         "enabledModules": list(list_modules(image_set)),
         "modulesImages": {

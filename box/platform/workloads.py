@@ -10,6 +10,8 @@ from box.images.platform import DECKHOUSE_PORT
 from box.platform.registry_secret import DOCKER_CONFIG, NAME, NAMESPACE, SECRET_TYPE, RegistrySecret, compute_checksum
 
 CHECKSUM = "checksum/registry-version"
+READY_FILE = "operator-ready"
+"""What deckhouse's pod serves once its operator is ready; `operator_life` writes it into the container."""
 _MASTER = {"node-role.kubernetes.io/control-plane": ""}
 _EVERYWHERE = [{"operator": "Exists"}]
 
@@ -52,7 +54,7 @@ COPY_NAMESPACES = ("d8-monitoring", "d8-operator-trivy")
 def build_deckhouse(secret: RegistrySecret, image_set: ImageSet) -> dict[str, Any]:
     """Build Deployment `deckhouse` for a content of `deckhouse-registry`."""
     labels = {"app": "deckhouse"}
-    probe = {"httpGet": {"path": "/readyz", "port": DECKHOUSE_PORT}, "periodSeconds": 1}
+    probe = {"httpGet": {"path": f"/{READY_FILE}", "port": DECKHOUSE_PORT}, "periodSeconds": 1}
     container = {
         "name": "deckhouse",
         "image": f"{secret.base}:{image_set.tag}",
