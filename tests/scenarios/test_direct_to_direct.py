@@ -165,3 +165,32 @@ def test_an_expired_password_is_replaced_without_asking_with_it_again() -> None:
     assert "new-pass" in cluster.folders("worker-0")[FIXED].partition("[host")[2].partition("server")[0]
     go_on(cluster)
     assert logins(cluster) == [(FIXED, "new-pass")]
+
+
+def test_with_the_same_login_nothing_that_helm_renders_is_needed() -> None:
+    """Helm runs in the operator's main queue, which any broken module can block."""
+    cluster = make_direct()
+    before = dict(cluster.values["internal"])
+    cluster.edit(direct(imagesRepo=f"{OTHER}/deckhouse/ee"))
+    for _ in range(80):
+        cluster.settle()
+        assert cluster.values["internal"] == before
+        if not cluster.step():
+            break
+        cluster.report()
+        cluster.answer()
+        cluster.collect()
+        cluster.wait(5)
+    assert sources(cluster) == [f"u@https://{OTHER}"]
+
+
+@pytest.mark.parametrize("step", ["SwitchAddress/all", "CleanUp/address"])
+def test_another_login_waits_for_the_platform_and_names_the_queue_that_may_be_blocked(step: str) -> None:
+    cluster = make_direct()
+    go_on(cluster, direct(password="new-pass"), until=step)
+    cluster.report()
+    cluster.answer()
+    cluster.wait(60)
+    cluster.settle()
+    assert cluster.step() == step
+    assert "deckhouse-controller queue main" in cluster.condition("Ready")["message"]

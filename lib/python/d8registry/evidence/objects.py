@@ -42,8 +42,11 @@ def read_workload(kind: str, item: Object, question: EvidenceQuestion) -> Findin
     if not _is_unfinished(kind, item):
         return None
     images = [container.get("image") or "" for container in _find_containers(kind, item)]
-    uses_base = bool(question.old_base) and any(is_below(image, question.old_base) for image in images)
-    uses_host = bool(question.real_host) and any(find_host(image) == question.real_host for image in images)
+    is_ours = _is_own(item)
+    uses_base = not is_ours and bool(question.old_base) and any(is_below(image, question.old_base) for image in images)
+    uses_host = (
+        not is_ours and bool(question.real_host) and any(find_host(image) == question.real_host for image in images)
+    )
     in_use = tuple(sorted({reference for image in images if (reference := find_reference(image, question))}))
     if not uses_base and not uses_host and not in_use:
         return None
@@ -121,6 +124,14 @@ def hash_docker_config(secret: Object) -> str:
     except ValueError:
         content = encoded
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _is_own(item: Object) -> bool:
+    """Tell whether an object is the module's proxy: it names the fixed address always, and goes last of all."""
+    metadata = item["metadata"]
+    labels = metadata.get("labels") or {}
+    mark = (labels.get("heritage"), labels.get("module"), metadata["namespace"])
+    return mark == ("deckhouse", "registry", ORIGINAL_NAMESPACE)
 
 
 def _is_unfinished(kind: str, item: Object) -> bool:

@@ -186,5 +186,8 @@ def _describe_fate(state: State, switch: Switch, settings: ModuleSettings) -> st
         )
     deadline = switch.progressed + timedelta(seconds=settings.step_deadline)
     is_back = settings.on_failure is OnFailure.ROLLBACK and can_roll_back(state)
-    fate = "it is rolled back" if is_back else "it holds, with the old source in front where both stand"
+    plan = find_plan(state)
+    are_beside = state.current.mode is switch.candidate.mode and plan is not None
+    is_turning = are_beside and plan is not None and plan.keeps_both(switch.step, switch.phase)
+    fate = "it is rolled back" if is_back else "it holds" + (", an answering old source in front" if is_turning else "")
     return f"without progress until {deadline:%H:%M:%S} UTC {fate}"
