@@ -168,6 +168,24 @@ def test_a_third_registry_leaves_the_dead_one_behind() -> None:
     assert logins(cluster) == [(FIXED, "third-pass")]
 
 
+def test_after_a_dead_registry_was_given_up_for_a_third_that_fails_the_pull_secret_follows_the_second() -> None:
+    cluster = make_direct()
+    cluster.dead = {HOST: False}
+    go_on(cluster, direct(imagesRepo=f"{OTHER}/deckhouse/ee", password="new-pass"), until="StartProxy/all")
+    cluster.dead = {HOST: False, "third.example.com": False}
+    cluster.edit(direct(imagesRepo="third.example.com/deckhouse/ee", password="third-pass"))
+    for _ in range(60):
+        cluster.settle()
+        if logins(cluster) == [(FIXED, "new-pass")] and not cluster.step():
+            break
+        cluster.world()
+        cluster.wait(90)
+    assert sources(cluster) == [NEW]
+    assert cluster.condition("Ready")["status"] == "False"
+    assert "third.example.com" in cluster.condition("Ready")["message"]
+    assert logins(cluster) == [(FIXED, "new-pass")]
+
+
 def test_other_settings_past_the_point_of_no_return_wait_for_the_end() -> None:
     cluster = make_direct()
     go_on(cluster, TO_OTHER, until="PreferNew/all")

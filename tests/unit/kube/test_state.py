@@ -70,6 +70,7 @@ SWITCHES = st.builds(
     hold=st.builds(Hold, reason=TEXT, message=TEXT, since=TIMES, is_turned=st.booleans()) | st.none(),
     is_return=st.booleans(),
     failure=REFUSALS | st.none(),
+    is_mending=st.booleans(),
 )
 STATES = st.builds(
     State,

@@ -39,7 +39,7 @@ def _from_1(body: Body) -> Body:
 
 def _switch_from_1(switch: Body) -> Body:
     phase = "address" if switch["step"] == "CleanUp" else switch["phase"]
-    more: Body = {"old": "unknown", "restarts": [], "hold": None, "return": False, "failure": None}
+    more: Body = {"old": "unknown", "restarts": [], "hold": None, "return": False, "failure": None, "mending": False}
     return {**switch, **more, "plan": "unmanaged-to-direct/2", "phase": phase}
 
 

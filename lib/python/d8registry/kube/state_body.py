@@ -98,6 +98,7 @@ def _parse_switch(body: Mapping[str, JSON]) -> Switch:
         hold=_parse_hold(body["hold"]) if body["hold"] else None,
         is_return=body["return"],
         failure=_parse_refusal(body["failure"]),
+        is_mending=body["mending"],
     )
 
 
@@ -119,6 +120,7 @@ def _render_switch(switch: Switch) -> dict[str, JSON]:
         "hold": _render_hold(switch.hold) if switch.hold else None,
         "return": switch.is_return,
         "failure": _render_refusal(switch.failure),
+        "mending": switch.is_mending,
     }
 
 

@@ -102,7 +102,7 @@ class Switch:
     to stay (the soak counts from it); `old` what was known of the old registry when the stage was entered, and so which
     source stands in front; `restarts` the pods of deckhouse that are to be gone; `is_return`: both sources were on the
     nodes from the start, because a switch past its point of no automatic return is being undone; `failure` why a
-    switch is being rolled back.
+    switch is being rolled back; `is_mending`: to the present generation, whose login the pull secret lacks.
     """
 
     plan: str
@@ -121,6 +121,7 @@ class Switch:
     hold: Hold | None = None
     is_return: bool = False
     failure: Refusal | None = None
+    is_mending: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from d8registry.kube.platform import is_fixed
 from d8registry.model.endpoint import Endpoint
 from d8registry.model.settings import Mode, Settings
 from d8registry.model.state import Generation, Standing, State, Step
+from d8registry.switching.address import build_steady_address
 from d8registry.switching.advance import begin, enter_stage
 from d8registry.switching.asking import Questions
 from d8registry.switching.decision import Decision
@@ -74,8 +75,9 @@ def follow_settings(state: State, observed: Observed, now: datetime) -> Decision
     if state.switch is not None or state.is_paused:
         return Decision(state=state)
     if is_target(settings, state.current):
-        return Decision(state=replace(state, refusal=None))
-    return _start(state, settings, observed, now)
+        return Decision(state=_mend(replace(state, refusal=None), now))
+    decision = _start(state, settings, observed, now)
+    return replace(decision, state=_mend(decision.state, now))
 
 
 def is_target(settings: Settings, generation: Generation) -> bool:
@@ -98,6 +100,7 @@ def _leave_switch(state: State, settings: Settings, observed: Observed, now: dat
         # Everybody still trusts what is served, so other settings need not wait for a rotation that is held up.
         return replace(state, switch=None) if switch.hold is not None and switch.step is not Step.CLEAN_UP else state
     is_refused = state.refusal is not None and state.refusal.fingerprint == _fingerprint(settings, state.current)
+    is_refused = is_refused or (switch.is_mending and bool(find_transition_guards(settings, state.current)))
     is_wanted_back = is_target(settings, state.current)
     if is_roll_back(switch):
         is_other = not is_wanted_back and not is_target(settings, switch.candidate)
@@ -132,6 +135,20 @@ def _start(state: State, settings: Settings, observed: Observed, now: datetime) 
     noted = tuple(sorted({**dict(state.requests), **observed.requests}.items()))
     begun = begin(plan, plan.stages[0], candidate, now)
     return Decision(state=replace(state, switch=begun, refusal=None, generations=number, requests=noted))
+
+
+def _mend(state: State, now: datetime) -> State:
+    """Lead the pull secret to the present generation where an older one was given up on the way to a third.
+
+    The nodes go the same way as to a new registry, because some may never have proven this one.
+    """
+    wanted = build_steady_address(state.current)
+    if state.switch is not None or state.address is None or wanted is None or state.address == wanted:
+        return state
+    number = state.generations + 1
+    plan = TRANSITIONS[(state.current.mode, state.current.mode)]
+    begun = replace(begin(plan, plan.stages[0], replace(state.current, number=number), now), is_mending=True)
+    return replace(state, switch=begun, generations=number)
 
 
 def _find_endpoint(settings: Settings, current: Generation) -> Endpoint | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from d8registry.checker.images import PlatformModule, required_images
+from d8registry.checker.images import DECKHOUSE_CONTAINER, PlatformModule, required_images
 from d8registry.checker.result import parse_results
 from d8registry.errors import InvalidObject, InvalidSettings
 from d8registry.evidence.answer import parse_evidence
@@ -45,7 +45,8 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
     seen = secrets.get(platform.NAME)
     endpoint = _read_platform(seen, state)
     wanted = _read_settings(snapshots.get("settings", ()), _list_known_authorities(state))
-    images: dict[str, str] = {name: image for found in snapshots.get("deckhouse", ()) for name, image in found.items()}
+    found = {name: image for entry in snapshots.get("deckhouse", ()) for name, image in entry.items()}
+    images: dict[str, str] = dict(sorted(found.items(), key=lambda item: item[0] != DECKHOUSE_CONTAINER))
     digests = (inputs.global_values.get("modulesImages") or {}).get("digests") or {}
     check_mode = wanted.check_mode if isinstance(wanted, Settings) else CheckMode.DEFAULT
     if state is not None and state.switch is not None:

@@ -263,7 +263,10 @@ def find_plan(state: State) -> Plan | None:
     """Find the plan that is being carried out, without the stages that have nothing to do; None at rest."""
     if state.switch is None:
         return None
-    return PLANS[state.switch.plan].narrow(find_changes(state.current, state.switch.candidate))
+    changes = find_changes(state.current, state.switch.candidate)
+    if state.switch.is_mending:
+        changes |= {Change.SOURCE, Change.CREDENTIALS}
+    return PLANS[state.switch.plan].narrow(changes)
 
 
 def is_roll_back(switch: Switch) -> bool:

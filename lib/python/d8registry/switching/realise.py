@@ -57,7 +57,7 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
             state,
             stage,
             node_count=len(observed.nodes),
-            deckhouse_images=observed.deckhouse_images,
+            deckhouse_images=observed.deckhouse_images[:1] if _is_other_edition(state) else observed.deckhouse_images,
             proxy_images=_list_proxy_images(state, observed),
         ),
         bashible=_build_bashible(state, stage, observed),
@@ -135,10 +135,13 @@ def _build_platform(state: State, trusted: str) -> dict[str, str] | None:
 
 
 def _list_proxy_images(state: State, observed: Observed) -> tuple[str, ...]:
-    """List what masters need for the proxy, unless another edition is taken, which has other digests."""
-    old, switch = state.current, state.switch
-    is_other_edition = switch is not None and switch.candidate.check_mode is CheckMode.RELAX
-    return () if is_other_edition and old.mode is Mode.DIRECT else observed.proxy_images
+    """List what masters need for the proxy; one that runs already is not made anew because of another edition."""
+    return () if _is_other_edition(state) and state.current.mode is Mode.DIRECT else observed.proxy_images
+
+
+def _is_other_edition(state: State) -> bool:
+    """Tell whether the new registry may have other digests under the same tag of deckhouse."""
+    return state.switch is not None and state.switch.candidate.check_mode is CheckMode.RELAX
 
 
 def _list_restarts(state: State, observed: Observed) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def can_roll_back(state: State) -> bool:
     because the old registry is dead.
     """
     switch, plan = state.switch, find_plan(state)
-    if switch is None or plan is None or is_roll_back(switch) or switch.is_return:
+    if switch is None or plan is None or is_roll_back(switch) or switch.is_return or switch.is_mending:
         return False
     is_needed = switch.old in _QUIET and plan.has_new_source(switch.step, switch.phase)
     return plan.is_before_no_return(switch.step, switch.phase) and not is_needed
