@@ -26,9 +26,10 @@ _PROXY_STEPS = (Step.ADD_SOURCE, Step.START_PROXY, Step.SWITCH_ADDRESS, Step.PRE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """`images`: does the new registry have all that is required. `old`, `new`: does it answer at all, now. `lacking`:
+    """The questions of one stage.
 
-    which of the digests in use does the new registry lack. `proxy`: do its pods serve. `evidence`: what needs the old.
+    `images`: does the new registry have all that is required. `old`, `new`: does it answer at all, now. `lacking`:
+    which of the images in use does the new registry lack. `proxy`: do its pods serve. `evidence`: what needs the old.
     """
 
     images: ImagesQuestion | None = None
