@@ -157,6 +157,21 @@ def test_a_dead_old_registry_is_never_needed(is_refused: bool) -> None:
     assert sources(cluster) == [new]
 
 
+def test_an_old_registry_that_dies_on_the_way_goes_behind_the_new_one() -> None:
+    cluster = make_direct()
+    go_on(cluster, direct(imagesRepo=f"{OTHER}/deckhouse/ee", password="new-pass"), until="SwitchAddress/all")
+    assert sources(cluster)[0] == f"u@https://{HOST}"
+    cluster.dead = {HOST: False}
+    for _ in range(3):
+        cluster.wait(40)
+        cluster.answer()
+        cluster.settle()
+    assert cluster.step() == "SwitchAddress/all"
+    assert sources(cluster) == [f"u@https://{OTHER}", f"u@https://{HOST}"]
+    assert read_upstream(cluster) == f"u:new-pass@{OTHER}{PATH}"
+    go_on(cluster)
+
+
 def test_an_expired_password_is_replaced_without_asking_with_it_again() -> None:
     cluster = make_direct()
     cluster.dead = {f"u:{PASSWORD}": True}

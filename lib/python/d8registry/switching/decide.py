@@ -14,7 +14,7 @@ from d8registry.switching.advance import advance
 from d8registry.switching.confirm import Moment, confirm
 from d8registry.switching.decision import Decision
 from d8registry.switching.fleet import drop_caught_up, list_counted
-from d8registry.switching.follow import follow_platform, follow_requests, follow_settings
+from d8registry.switching.follow import follow_old_registry, follow_platform, follow_requests, follow_settings
 from d8registry.switching.observed import Observed
 from d8registry.switching.outcome import Outcome, Waiting
 from d8registry.switching.plans import find_plan
@@ -49,6 +49,7 @@ def decide(
     if is_start and followed.switch is not None:
         # What nodes said to the operator before this one may be of another time: one fresh witness from each.
         followed = replace(followed, counter=followed.counter + 1)
+    followed = follow_old_registry(followed, desired.questions, observed)
     decision = follow_settings(followed, observed, now)
     decision = replace(decision, state=follow_authority(decision.state, observed, now))
     if decision.state == state:

@@ -16,6 +16,7 @@ from d8registry.switching.decision import Decision
 from d8registry.switching.guards import find_transition_guards
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import TRANSITIONS, find_plan, is_roll_back, is_rotation
+from d8registry.switching.standing import is_failing, read_standing
 from d8registry.switching.undo import (
     build_refusal,
     can_roll_back,
@@ -43,6 +44,15 @@ def follow_platform(state: State, observed: Observed) -> State:
     number = state.generations + 1
     current = Generation(number=number, mode=Mode.UNMANAGED, endpoint=seen)
     return replace(state, current=current, switch=None, generations=number, refusal=None, counter=state.counter + 1)
+
+
+def follow_old_registry(state: State, questions: Questions, observed: Observed) -> State:
+    """Put the new source in front where the old registry dies on the way; it does not go behind again by itself."""
+    switch = state.switch
+    if switch is None or switch.old in _QUIET or not is_failing(questions.old, observed):
+        return state
+    known = replace(switch, old=read_standing(questions.old, observed))
+    return replace(state, switch=known, counter=state.counter + 1)
 
 
 def follow_requests(state: State, observed: Observed, questions: Questions, now: datetime) -> State:
