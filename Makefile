@@ -72,6 +72,9 @@ cluster: build ## The tests that need a real API server or a whole box; ends wit
 bench-hooks: deps ## CPU of a run with nothing to do, Helm runs and API writes of a switch; ends with one line
 	@PYTHONPATH=lib/python:. $(PY) -m bench.hooks
 
+bench-nodes: build ## Idle rounds, dead sources, proofs, 5,000 nodes (root, six minutes); ends with one line
+	@PYTHONPATH=lib/python:. $(PY) -m bench.nodes
+
 golden: $(VENV)/.ready ## Write the golden files anew; read the difference before you commit it
 	@GOLDEN=write $(PY) -m pytest -q -m "not box and not search and not full" tests
 

@@ -15,7 +15,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -37,8 +37,8 @@ def find_binary(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def control_plane(folder: Path) -> Iterator[Path]:
-    """Start both, wait until ready, answer a kubeconfig; stop both at the end."""
+def control_plane(folder: Path, *, authorization: str = "RBAC", flags: Sequence[str] = ()) -> Iterator[Path]:
+    """Start both, wait until ready, answer a kubeconfig; stop both at the end. `flags` are more of the API server's."""
     etcd_port, peer_port, api_port = free_ports(3)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -61,12 +61,13 @@ def control_plane(folder: Path) -> Iterator[Path]:
         "--advertise-address=127.0.0.1",
         f"--secure-port={api_port}",
         f"--token-auth-file={folder / 'tokens.csv'}",
-        "--authorization-mode=RBAC",
+        f"--authorization-mode={authorization}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={folder / 'sa.key'}",
         f"--service-account-key-file={folder / 'sa.key'}",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--disable-admission-plugins=ServiceAccount",
+        *flags,
     ]
     with contextlib.ExitStack() as stack:
         for name, command in (("etcd", etcd), ("apiserver", apiserver)):

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ class KubeletApi:
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
     port: int = 0
+    clock: float = 0.0
+    """Seconds by which this server's clock (header Date) is ahead of the node's."""
     before_answer: Callable[[], object] = lambda: None
 
     def start(self) -> None:
@@ -127,6 +130,9 @@ class KubeletApi:
                 self.wfile.write(text)
 
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string((timestamp or time.time()) + api.clock)
 
             def log_message(self, *_: object) -> None:
                 pass

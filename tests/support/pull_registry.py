@@ -17,7 +17,7 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from box.images.oci import Blob, Image
+from box.images.oci import INDEX, MANIFEST, Blob, Image
 
 
 class Auth(StrEnum):
@@ -108,7 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self._find_account() is None:
             return self._reply(401, _error("UNAUTHORIZED", "authentication required"), kind, repository)
         blob = self.registry.blobs.get(reference)
-        if blob is None or repository != self.registry.repository:
+        is_manifest = blob is not None and blob.media_type in {MANIFEST, INDEX}
+        if blob is None or repository != self.registry.repository or (kind == "manifests" and not is_manifest):
             code = "MANIFEST_UNKNOWN" if kind == "manifests" else "BLOB_UNKNOWN"
             return self._reply(404, _error(code, "unknown"), kind, repository)
         return self._serve(blob, fault, kind, repository)

@@ -48,6 +48,7 @@ if [[ $# -gt 0 ]]; then
   [[ -s $2/registry.d8-system.svc:5001/hosts.toml ]] || {{ echo "no staged hosts.toml" >&2; exit 65; }}
   shift 2
 fi
+if [[ -e $root/status ]]; then cat $root/error >&2; exit "$(<$root/status)"; fi
 if [[ -s $root/error ]]; then cat $root/error >&2; exit 1; fi
 case $command in
   *fetch-object) exec cat "$root/content/${{1##*@}}" ;;

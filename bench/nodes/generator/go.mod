@@ -1,0 +1,3 @@
+module registry.bench/generator
+
+go 1.24.3

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RESULTS.md: what was measured, beside its bound, and how."""
+
+from datetime import datetime
+from typing import Any
+
+from bench.nodes.fleet import FleetResult
+from bench.nodes.plans import FLEET, INTERVAL, JITTER
+
+
+def render_results(noop: float, pulls: dict[str, Any], fleet: FleetResult, machine: str, now: datetime) -> str:
+    """Render the page."""
+    worker, master = pulls["worker"], pulls["master"]
+    rows = [
+        ("a round with nothing to do, CPU with all children", f"{noop:.3f} s", "0.15 s"),
+        (
+            "pull of config and three layers behind a dead source, containerd 2.x",
+            f"{pulls['dead_source']:.2f} s",
+            "2 s",
+        ),
+        ("the same with stock containerd's dial timeout", f"{pulls['dead_source_stock']:.1f} s", "-"),
+        ("proof of one layer of 8 MiB / plain pull of the same", _ratio(worker), "1.5"),
+        ("proof with pull and pin on a master, layers of 1, 8, 24 MiB / plain pull", _ratio(master), "-"),
+        (f"new plan on 50 % of {FLEET} nodes", f"{fleet.p50:.1f} s", "-"),
+        (f"new plan on 99 % of {FLEET} nodes", f"{fleet.p99:.1f} s", "60 s"),
+        ("API server, CPU from the write of the plan to then", f"{fleet.server_cpu:.1f} % of a core", "40 %"),
+        (
+            f"API server, CPU while nothing is new ({fleet.polls_per_second:.0f} polls/s)",
+            f"{fleet.server_cpu_steady:.1f} %",
+            "-",
+        ),
+        ("etcd, CPU from the write of the plan to then", f"{fleet.etcd_cpu:.1f} %", "-"),
+        ("load generator, CPU from the write of the plan to then", f"{fleet.generator_cpu:.1f} %", "-"),
+        ("failed requests of the fleet", str(fleet.errors), "0"),
+    ]
+    table = "\n".join(f"| {what} | {seen} | {bound} |" for what, seen, bound in rows)
+    return f"""\
+# Nodes: as measured
+
+Written by `make bench-nodes` on {now:%Y-%m-%d %H:%M} UTC. Machine: {machine}.
+
+| what | measured | bound |
+| --- | --- | --- |
+{table}
+
+How:
+
+- **Idle round**: the real `registry-node` in a scratch root polls a real kube-apiserver with a kubelet's certificate;
+  user and system time of the process and all that it started, median of 25.
+- **Dead source**: packets to the first source are lost (a network namespace); the second answers over TLS. The image is
+  pulled through CRI with the module's hosts.toml (`dial_timeout = "300ms"`), median of 7; stock is the same file
+  without `dial_timeout`, one pull, given up after {pulls["stock_limit"]:.0f} s.
+- **Proof**: the round of `registry-node` that takes a plan with a proof, less a round that takes one without; median of
+  7, content in memory. A proof fetches manifest and smallest layer; the image has a single layer, so a plain
+  `ctr images pull` fetches the same (and the config) and unpacks it. A master then pulls and pins as well: the second
+  row compares that with the plain pull alone.
+- **Fleet**: {FLEET} simulated nodes poll every {INTERVAL} s and up to {JITTER:.1f} s more, as systemd's timer has it,
+  each with a client certificate of its own and a new TLS connection a request, and replay what the real program was
+  recorded to send (metadata; then the whole Secret, the own Node, the report; every five minutes the own Node). The API
+  server runs with Node and RBAC authorisation, NodeRestriction and the chart's Role; Nodes list fifty images; one
+  watcher follows all Nodes, as the operator does. Leases and status of kubelets, and other watchers, are not simulated.
+  Between plan and report a node waits 0.5 s for its proof.
+"""
+
+
+def _ratio(pair: dict[str, float]) -> str:
+    return f"{pair['proof'] / pair['pull']:.2f} ({pair['proof']:.3f} s / {pair['pull']:.3f} s)"
