@@ -59,7 +59,7 @@ How:
   recorded to send (metadata; then the whole Secret, the own Node, the report; every five minutes the own Node). The API
   server runs with Node and RBAC authorisation, NodeRestriction and the chart's Role; Nodes list fifty images; one
   watcher follows all Nodes, as the operator does. Leases and status of kubelets, and other watchers, are not simulated.
-  Between plan and report a node waits 0.5 s for its proof.
+  Between plan and report a node waits 0.5 s for its proof. etcd's data lie in memory.
 """
 
 
