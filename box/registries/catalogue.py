@@ -77,7 +77,7 @@ class Registry:
     @property
     def store_namespace(self) -> str:
         """Name of the object store's network namespace."""
-        return f"{self.namespace}-st"
+        return f"{PREFIX}store-{self.name.removeprefix('registry-')}"
 
 
 REGISTRIES = (

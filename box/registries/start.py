@@ -14,7 +14,7 @@ from pathlib import Path
 from box.errors import BoxError
 from box.images import ImageSet
 from box.images.debian import Report
-from box.layout import REPOSITORY
+from box.layout import NAME, REPOSITORY
 from box.process import tail
 from box.registries import accounts, control
 from box.registries.catalogue import Login, Registry
@@ -123,7 +123,7 @@ def write_certificates(registry: Registry, files: RegistryFiles) -> None:
 
 def _run(command: list[str], files: RegistryFiles) -> "subprocess.Popen[bytes]":
     # The front writes into folders of root only, so its byte code stays out of the repository.
-    environment = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", "BOX_NAME": NAME}
     with files.log.open("ab") as log:
         process = subprocess.Popen(
             command,
