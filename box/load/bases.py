@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from box.registries.catalogue import REGISTRIES
+
 FIXED_HOST = "registry.d8-system.svc:5001"
 
 
@@ -19,3 +21,9 @@ class Base:
 
 
 FIXED_BASE = Base(host=FIXED_HOST, path="/system/deckhouse")
+
+
+def list_bases() -> tuple[Base, ...]:
+    """Every base that a run on the box can have used; an image is gone from a node when it has no name under any."""
+    real = (Base(host=one.authority, path=f"/{path}") for one in REGISTRIES for path in one.paths)
+    return (FIXED_BASE, *real)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from box.layout import Node
-from box.load.bases import Base
+from box.load.bases import Base, list_bases
 from box.load.imagery import LoadImage
 from box.load.node import forget_image, was_containerd_restarted
 from box.load.pods import PULL_SECRET, build_pull_pod, describe_stuck, find_pull_failure, is_cut_off, read_outcome
@@ -39,7 +39,7 @@ class Puller:
     def __init__(self, api: Api, bases: Bases) -> None:
         self._api = api
         self._bases = bases
-        self._known = {bases.old, bases.new}
+        self._known = {bases.old, bases.new, *list_bases()}
         self._numbers = itertools.count(1)
 
     def aim(self, bases: Bases) -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from box.load.bases import Base
+from box.load.bases import Base, list_bases
 from box.load.load import Turns
 from box.load.puller import choose_role
 from box.load.pulls import Role
@@ -44,3 +44,13 @@ def test_a_tenants_pull_secret_has_an_entry_a_host() -> None:
     secret = build_pull_secret({"a": login, "b": login})
     auths = json.loads(secret["stringData"][".dockerconfigjson"])["auths"]
     assert auths == {host: {"username": "tenant", "password": "p"} for host in ("a", "b")}
+
+
+def test_an_image_is_removed_under_every_name_that_an_earlier_run_may_have_given_it() -> None:
+    names = {one.build_reference("sha256:1") for one in list_bases()}
+    assert {
+        "registry.d8-system.svc:5001/system/deckhouse@sha256:1",
+        "registry-a.box.test/deckhouse/ee@sha256:1",
+        "registry-a.box.test/archive/d8/ee@sha256:1",
+        "registry-http.box.test:5000/deckhouse/ee@sha256:1",
+    } <= names
