@@ -6,25 +6,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from d8registry.adapters.halting import FOREIGN, HALTED, halt, is_foreign, is_rebuild_asked, restore_switches
 from d8registry.adapters.idle import SWITCHING
 from d8registry.adapters.renewing import read_material, renew
 from d8registry.adapters.runtime import Outputs, Run
+from d8registry.adapters.starting import begin_state
 from d8registry.errors import InvalidObject, StateUnreadable
-from d8registry.kube import proxy
 from d8registry.kube.notices import Notice, add_notices, find_edits, parse_notices, render_notices
-from d8registry.kube.operations import Operation, apply_secret, merge_secret, read_highest_revision, read_revision
+from d8registry.kube.operations import Operation, apply_secret, read_highest_revision, read_revision
 from d8registry.kube.state import NAME, RECOVER, parse_conditions, parse_state, render_conditions, render_state
 from d8registry.model.state import State
 from d8registry.switching.decide import decide
 from d8registry.switching.decision import Decision
 from d8registry.switching.effects import build_operations
-from d8registry.switching.initial import build_initial_state, resume_state
+from d8registry.switching.initial import resume_state
 from d8registry.switching.leaving import enable
-from d8registry.switching.observe import Inputs, find_highest_counter, observe, read_nodes
+from d8registry.switching.observe import Inputs, find_highest_counter, observe
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import PLANS
 from d8registry.switching.realise import realise
-from d8registry.switching.report import build_conditions, build_halted_conditions
+from d8registry.switching.report import build_conditions
 from d8registry.switching.revoke import build_revoke
 
 
@@ -34,35 +35,30 @@ def reconcile(run: Run) -> Outputs:
     What cannot be read is said in the conditions and changes nothing: a failing run would hold the operator's queue.
     """
     seen = {entry["metadata"]["name"]: entry for entry in run.snapshots.get("secrets", ())}
+    if is_foreign(seen.get(NAME)):
+        # Another implementation keeps its state under this name (decision record 11): not a word is written to it.
+        return Outputs(internal=restore_switches(run, seen), warnings=(FOREIGN,))
     try:
         return _reconcile(run, seen)
     except InvalidObject as error:
-        return _halt("InvalidObject", str(error), run, seen)
+        return halt("InvalidObject", str(error), run, seen)
     except StateUnreadable as error:
-        return _halt("StateUnreadable", str(error), run, seen)
+        return halt("StateUnreadable", str(error), run, seen)
 
 
 def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
-    state = parse_state(seen.get(NAME))
-    if state is not None and state.switch is not None and state.switch.plan not in PLANS:
-        raise StateUnreadable(f"Secret d8-system/{NAME}: this release has no plan {state.switch.plan}; {RECOVER}")
+    state = _read_state(run, seen)
     observed = observe(
         Inputs(snapshots=run.snapshots, secrets=seen, values=run.values, global_values=run.global_values), state
     )
     written = read_highest_revision({name: entry for name, entry in seen.items() if name != NAME})
     if state is None:
-        import secrets as randomness
-
-        state = build_initial_state(
-            observed,
-            highest_counter=find_highest_counter(seen, observed.nodes),
-            epoch=randomness.token_hex(4),
-            salt=randomness.token_hex(16),
-        )
-        if state is None:
-            return _halt(*_explain_no_state(observed), run, seen)
-        initial = Decision(state=replace(state, revision=read_highest_revision(seen) + 1))
-        return Outputs(operations=_write_state(initial, run, observed, seen, expected=read_revision(seen.get(NAME))))
+        found = begin_state(observed, run, seen)
+        if not isinstance(found, State):
+            return halt(*found, run, seen)
+        begun = Decision(state=replace(found, revision=read_highest_revision(seen) + 1))
+        operations = _write_state(begun, run, observed, seen, expected=read_revision(seen.get(NAME)))
+        return Outputs(operations=operations, internal=restore_switches(run, seen))
     if written > state.revision:
         resumed = Decision(
             state=resume_state(
@@ -71,20 +67,33 @@ def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
         )
         return Outputs(
             operations=_write_state(resumed, run, observed, seen, expected=state.revision),
-            internal=_restore_switches(run, seen),
+            internal=restore_switches(run, seen),
         )
     if state.disabled is not None:
         enabled = Decision(state=enable(state, run.now, manages_hosts=observed.manages_hosts))
         operations = _write_state(enabled, run, observed, seen, expected=state.revision)
-        return Outputs(operations=operations, internal=_restore_switches(run, seen))
+        return Outputs(operations=operations, internal=restore_switches(run, seen))
     return _go_on(state, observed, run, seen)
+
+
+def _read_state(run: Run, seen: Mapping[str, Any]) -> State | None:
+    """Read the state; None where there is none, or where one that cannot be read is to be made anew."""
+    try:
+        state = parse_state(seen.get(NAME))
+        if state is not None and state.switch is not None and state.switch.plan not in PLANS:
+            raise StateUnreadable(f"Secret d8-system/{NAME}: this release has no plan {state.switch.plan}; {RECOVER}")
+    except StateUnreadable:
+        if not is_rebuild_asked(run, seen):
+            raise
+        return None
+    return state
 
 
 def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) -> Outputs:
     material = read_material(seen)
     renewed = renew(state, material, observed, run, seen)
     if renewed:
-        return Outputs(operations=renewed, internal=_restore_switches(run, seen))
+        return Outputs(operations=renewed, internal=restore_switches(run, seen))
     desired = realise(state, observed, material)
     # Paused means that nothing of ours is written but what is said; edits are told all the same.
     wanted = build_operations(state, desired, seen)
@@ -137,31 +146,5 @@ def _write_state(
         "revoke": revoke,
         "notices": render_notices(add_notices(parse_notices(seen.get(NAME)), edits)),
     }
-    notes = {SWITCHING: "true" if state.switch else "false"}
+    notes: dict[str, str | None] = {SWITCHING: "true" if state.switch else "false", HALTED: None}
     return apply_secret(NAME, data, seen.get(NAME), state.revision, expected=expected, annotations=notes)
-
-
-def _halt(reason: str, message: str, run: Run, seen: Mapping[str, Any]) -> Outputs:
-    """Change nothing but what is said, and keep Helm's switches as the objects show them to be."""
-    conditions = build_halted_conditions(parse_conditions(seen.get(NAME)), reason, message, run.now)
-    data = {"conditions": render_conditions(conditions)}
-    operations = (
-        merge_secret(NAME, data, seen[NAME], read_revision(seen[NAME]))
-        if NAME in seen
-        else apply_secret(NAME, data, None, 0)
-    )
-    return Outputs(operations=operations, internal=_restore_switches(run, seen))
-
-
-def _restore_switches(run: Run, seen: Mapping[str, Any]) -> dict[str, Any]:
-    return {"proxy": proxy.build_values(read_nodes(run.snapshots["nodes"]), is_enabled=proxy.UPSTREAM in seen)}
-
-
-def _explain_no_state(observed: Observed) -> tuple[str, str]:
-    if observed.platform is None:
-        message = (
-            "Secret d8-system/deckhouse-registry is missing; the platform creates it. Nothing is changed until then"
-        )
-        return "PlatformRegistryMissing", message
-    message = f"the fixed address is in use, but Secret d8-system/{NAME} has no state: {RECOVER}"
-    return "StateMissing", message

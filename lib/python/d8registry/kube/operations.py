@@ -27,11 +27,13 @@ def apply_secret(
     revision: int,
     *,
     type_: str = "Opaque",
-    annotations: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str | None] | None = None,
     expected: int | None = None,
     salt: str = "",
 ) -> tuple[Operation, ...]:
     """Make Secret `name` in d8-system hold `data` (text, not base64), or nothing to do when it does.
+
+    An annotation that is None is taken away.
 
     `seen` is the object (or a filter result with `data` and `metadata.annotations`), None where it is absent. With
     `expected` the object must still carry that very revision, else nothing is written: the state's own optimistic
@@ -40,11 +42,12 @@ def apply_secret(
     """
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
     seal = {SEAL: build_seal(encoded, salt)} if salt else {}
-    notes = {REVISION: str(revision), **seal, **(annotations or {})}
+    wanted = {REVISION: str(revision), **seal, **(annotations or {})}
+    notes = {key: value for key, value in wanted.items() if value is not None}
     if seen is None:
         return (_create(name, encoded, notes, type_),)
     seen_notes = (seen.get("metadata") or {}).get("annotations") or {}
-    same_notes = all(seen_notes.get(key) == value for key, value in notes.items() if key != REVISION)
+    same_notes = all(seen_notes.get(key) == value for key, value in wanted.items() if key != REVISION)
     if (seen.get("data") or {}) == encoded and same_notes and (expected in (None, revision)):
         return ()
     guard = f"{_SEEN_REVISION} > {revision}"
@@ -52,19 +55,27 @@ def apply_secret(
         guard = f"{_SEEN_REVISION} != {expected}"
     change = f".data = {json.dumps(encoded)} | .metadata.annotations += {json.dumps(notes)}"
     change += f" | .metadata.labels += {json.dumps(LABELS)}"
+    for key in sorted(wanted.keys() - notes.keys()):
+        change += f" | del(.metadata.annotations[{json.dumps(key)}])"
     return (_patch(name, guard, change),)
 
 
 def merge_secret(
-    name: str, data: Mapping[str, str], seen: Mapping[str, Any], revision: int, *, salt: str = ""
+    name: str,
+    data: Mapping[str, str],
+    seen: Mapping[str, Any],
+    revision: int,
+    *,
+    salt: str = "",
+    annotations: Mapping[str, str] | None = None,
 ) -> tuple[Operation, ...]:
     """Set keys of a Secret that belongs to the platform, leaving its other keys and labels as they are."""
     encoded = {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())}
-    seal = {SEAL: build_seal(encoded, salt)} if salt else {}
+    more = {**(annotations or {}), **({SEAL: build_seal(encoded, salt)} if salt else {})}
     seen_data, seen_notes = seen.get("data") or {}, (seen.get("metadata") or {}).get("annotations") or {}
-    if all(seen_data.get(key) == value for key, value in encoded.items()) and seal.items() <= seen_notes.items():
+    if all(seen_data.get(key) == value for key, value in encoded.items()) and more.items() <= seen_notes.items():
         return ()
-    notes = {REVISION: str(revision), **seal}
+    notes = {REVISION: str(revision), **more}
     change = f".data += {json.dumps(encoded)} | .metadata.annotations += {json.dumps(notes)}"
     return (_patch(name, f"{_SEEN_REVISION} > {revision}", change),)
 

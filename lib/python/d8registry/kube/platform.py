@@ -95,15 +95,28 @@ def _build_entry(credentials: Credentials) -> dict[str, str]:
     return {"username": user, "password": password, "auth": auth}
 
 
+def read_entries(seen: Mapping[str, Any]) -> tuple[tuple[str, Credentials], ...]:
+    """Read the keys (host, or host and path) of the docker configuration with their credentials, in order."""
+    return _parse_docker_config(decode_secret(seen).get(DOCKER_CONFIG, ""))
+
+
 def _find_credentials(docker_config: str, host: str) -> Credentials:
+    found = (known for key, known in _parse_docker_config(docker_config) if _read_host(key) == host)
+    return next(found, Credentials())
+
+
+def _parse_docker_config(text: str) -> tuple[tuple[str, Credentials], ...]:
     try:
-        auths = (json.loads(docker_config or "{}").get("auths") or {}).items()
-        entry: Mapping[str, str] = next((one for key, one in auths if _read_host(key) == host), {})
-        user, password = entry.get("username", ""), entry.get("password", "")
-        if not user and entry.get("auth"):
-            user, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
-    except (ValueError, AttributeError) as error:
+        auths = (json.loads(text or "{}").get("auths") or {}).items()
+        return tuple((key, _parse_entry(entry)) for key, entry in auths)
+    except (ValueError, AttributeError, TypeError) as error:
         raise InvalidObject(f"Secret d8-system/{NAME}: key {DOCKER_CONFIG} is not a docker configuration") from error
+
+
+def _parse_entry(entry: Mapping[str, str]) -> Credentials:
+    user, password = entry.get("username", ""), entry.get("password", "")
+    if not user and entry.get("auth"):
+        user, _, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
     return Credentials(username=user, password=Secret(password))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from d8registry.model.cluster import Node
-from d8registry.model.endpoint import Credentials, Endpoint
+from d8registry.model.endpoint import Credentials, Endpoint, Scheme
+from d8registry.model.secret import Secret
 
 UPSTREAM = "registry-incluster-proxy-upstream"
 USERS = "registry-incluster-proxy-users"
@@ -33,6 +34,16 @@ def build_upstream(endpoint: Endpoint, generation: int) -> str:
             "password": endpoint.credentials.password.value,
         }
     )
+
+
+def read_upstream(text: str) -> tuple[Endpoint, int]:
+    """Read `upstream.json` back: the endpoint and its generation. Raises ValueError or KeyError for another text."""
+    body = json.loads(text)
+    login = Credentials(username=body["username"], password=Secret(body["password"]))
+    endpoint = Endpoint(
+        host=body["host"], path=body["path"], scheme=Scheme(body["scheme"]), ca=body["ca"], credentials=login
+    )
+    return endpoint, int(body["generation"])
 
 
 def build_users(accepted: Sequence[Credentials], generation: str) -> str:

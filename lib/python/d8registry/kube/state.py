@@ -20,8 +20,9 @@ from d8registry.model.state import SCHEMA, State
 
 NAME = "registry-state"
 RECOVER = (
-    "restore the Secret from a backup (kubectl -n d8-system replace --force -f FILE); until then nothing is changed, "
-    "and pulls go on with what the nodes and the proxy have"
+    "restore the Secret from a backup (kubectl -n d8-system replace --force -f FILE), or let it be rebuilt from what "
+    "nodes and proxy have (kubectl annotate --overwrite moduleconfig registry "
+    'registry.deckhouse.io/rebuild="$(date +%s)"); until then nothing is changed, and pulls go on'
 )
 
 

@@ -3,22 +3,17 @@
 
 from dataclasses import replace
 
-from d8registry.kube.platform import is_fixed
+from d8registry.model.endpoint import Endpoint
 from d8registry.model.settings import Mode
 from d8registry.model.state import Generation, State
 from d8registry.switching.observed import Observed
 
 
-def build_initial_state(observed: Observed, *, highest_counter: int, epoch: str, salt: str) -> State | None:
-    """Build the state of a cluster that the module meets for the first time; None while it cannot be told.
-
-    `epoch` and `salt` are fresh random hex digits.
-    That is: Secret deckhouse-registry is missing, or already names the fixed address, so that a state must have been
-    there and is lost.
-    """
-    if observed.platform is None or is_fixed(observed.platform):
-        return None
-    current = Generation(number=1, mode=Mode.UNMANAGED, endpoint=observed.platform)
+def build_initial_state(
+    endpoint: Endpoint, observed: Observed, *, highest_counter: int, epoch: str, salt: str
+) -> State:
+    """Build the state of a cluster that pulls from the real registry `endpoint`; `epoch` and `salt` are fresh."""
+    current = Generation(number=1, mode=Mode.UNMANAGED, endpoint=endpoint)
     return State(
         revision=0,
         current=current,

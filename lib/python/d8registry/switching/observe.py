@@ -75,7 +75,7 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
         cluster_domain=(inputs.global_values.get("discovery") or {}).get("clusterDomain") or "cluster.local",
         checks=parse_results(_get_text(secrets, "registry-checks", "checks")),
         evidence=parse_evidence(_get_text(secrets, "registry-evidence", "evidence")),
-        rotation=_read_request(snapshots.get("requests", ()), "rotate-ca"),
+        rotation=read_request(snapshots.get("requests", ()), "rotate-ca"),
         rotate_after=read_rotate_after(secrets.get("registry-pki")),
     )
 
@@ -113,11 +113,12 @@ def _read_settings(entries: Sequence[JSON], known: frozenset[str]) -> Settings |
 
 
 def _read_requests(entries: Sequence[JSON]) -> dict[str, str]:
-    found = {name: _read_request(entries, name) for name in ("retry", "pause", "abort", "finalise")}
+    found = {name: read_request(entries, name) for name in ("retry", "pause", "abort", "finalise")}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _read_request(entries: Sequence[JSON], name: str) -> str | None:
+def read_request(entries: Sequence[JSON], name: str) -> str | None:
+    """Read one request annotation of ModuleConfig `registry`, None where it is not set."""
     return (entries[0] if entries else {}).get(f"registry.deckhouse.io/{name}")
 
 
