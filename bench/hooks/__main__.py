@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.hooks.cpu import ROOT, measure_side_by_side
 from bench.hooks.inputs import build_cluster, build_inputs
 
-ROUNDS = {3: 25, 5000: 15}
+ROUNDS = {3: 41, 5000: 15}
 BARE = Path(__file__).parent / "bare_hook.py"
 OURS = ROOT / "hooks" / "reconcile_registry.py"
 

@@ -10,7 +10,6 @@ from d8registry.adapters.halting import FOREIGN, HALTED, halt, is_foreign, is_re
 from d8registry.adapters.idle import SWITCHING
 from d8registry.adapters.renewing import read_material, renew
 from d8registry.adapters.runtime import Outputs, Run
-from d8registry.adapters.starting import begin_state
 from d8registry.errors import InvalidObject, StateUnreadable
 from d8registry.kube.notices import Notice, add_notices, find_edits, parse_notices, render_notices
 from d8registry.kube.operations import Operation, apply_secret, read_highest_revision, read_revision
@@ -53,6 +52,8 @@ def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
     )
     written = read_highest_revision({name: entry for name, entry in seen.items() if name != NAME})
     if state is None:
+        from d8registry.adapters.starting import begin_state
+
         found = begin_state(observed, run, seen)
         if not isinstance(found, State):
             return halt(*found, run, seen)

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_NONE = "[]\n"
+
 
 def load_yaml(text: str) -> Any:
     """Parse one document with the safe loader; raises ValueError."""
@@ -22,12 +24,14 @@ def dump_rows(rows: Iterable[Mapping[str, str | int]]) -> str:
     for row in rows:
         for index, (key, value) in enumerate(row.items()):
             lines.append(f"{'  ' if index else '- '}{key}: {json.dumps(value, ensure_ascii=False)}\n")
-    return "".join(lines) or "[]\n"
+    return "".join(lines) or _NONE
 
 
 def load_rows(text: str) -> list[dict[str, Any]]:
     """Parse what `dump_rows` wrote; what others wrote is parsed as YAML. Raises ValueError."""
     rows: list[dict[str, Any]] = []
+    if text == _NONE:
+        return rows
     try:
         for line in text.removesuffix("\n").split("\n"):
             if line.startswith("- "):

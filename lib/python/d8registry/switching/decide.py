@@ -11,7 +11,6 @@ from d8registry.model.settings import OnFailure
 from d8registry.model.state import State
 from d8registry.pki.material import Material
 from d8registry.switching.advance import advance
-from d8registry.switching.confirm import Moment, confirm
 from d8registry.switching.decision import Decision
 from d8registry.switching.fleet import drop_caught_up, list_counted
 from d8registry.switching.follow import follow_old_registry, follow_platform, follow_requests, follow_settings
@@ -110,6 +109,8 @@ def _look(state: State, desired: Desired, observed: Observed, now: datetime, *, 
         return travel
     if switch.hold is not None and switch.hold.is_turned:
         return Waiting(reason=switch.hold.reason, message=switch.hold.message, progress=switch.progress)
+    from d8registry.switching.confirm import Moment, confirm  # at rest no run pays for it
+
     return confirm(Moment(state=state, switch=switch, observed=observed, desired=desired, now=now))
 
 

@@ -3,7 +3,6 @@
 
 from d8registry.model.state import State, Step
 from d8registry.switching.asking import Questions
-from d8registry.switching.confirm_evidence import list_needing
 from d8registry.switching.guards import name_some
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import is_roll_back, is_rotation
@@ -24,6 +23,8 @@ def build_revoke(state: State, observed: Observed, questions: Questions) -> str:
     old, new = state.current.endpoint.base, switch.candidate.endpoint.base
     if is_roll_back(switch):
         return f"no, because the switch to {new} is being rolled back to {old}"
+    from d8registry.switching.confirm_evidence import list_needing  # at rest no run pays for it
+
     needing = list(list_needing(observed.evidence, questions, observed))
     because = name_some(needing, 20) if needing else f"the switch to {new} is at step {switch.step}"
     if switch.step is Step.CLEAN_UP:
