@@ -219,6 +219,16 @@ def test_abort_before_the_point_of_no_return_rolls_back_and_is_not_tried_again()
     assert sources(cluster) == [NEW]
 
 
+def test_abort_goes_back_to_a_dead_registry_too_because_it_was_asked_for() -> None:
+    cluster = make_direct()
+    cluster.dead = {HOST: False}
+    go_on(cluster, TO_OTHER, until="StartProxy/all")
+    cluster.annotate("abort", "1")
+    go_on(cluster)
+    assert sources(cluster) == [OLD]
+    assert cluster.condition("Ready")["reason"] == "Aborted"
+
+
 @pytest.mark.parametrize("step", ["SwitchAddress/all", "PreferNew/all", "FinaliseNodes/evidence"])
 def test_abort_past_it_turns_a_first_switch_round_while_both_sources_stand(step: str) -> None:
     cluster = MemoryCluster()
@@ -277,6 +287,17 @@ def test_pause_stands_still_and_its_time_does_not_count() -> None:
     assert cluster.condition("Ready")["reason"] != "RollingBack"
     go_on(cluster)
     assert sources(cluster) == [NEW]
+
+
+def test_the_same_pause_works_again_after_it_was_taken_away() -> None:
+    cluster = make_direct()
+    for _ in range(2):
+        cluster.annotate("pause", "yes")
+        cluster.settle()
+        assert "paused" in cluster.condition("Ready")["message"]
+        cluster.annotate("pause", None)
+        cluster.settle()
+        assert "paused" not in cluster.condition("Ready")["message"]
 
 
 def test_while_paused_nothing_is_put_back_and_other_settings_are_not_followed() -> None:

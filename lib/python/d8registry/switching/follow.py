@@ -19,7 +19,7 @@ from d8registry.switching.plans import TRANSITIONS, find_plan, is_roll_back, is_
 from d8registry.switching.standing import is_failing, read_standing
 from d8registry.switching.undo import (
     build_refusal,
-    can_roll_back,
+    can_abort,
     can_turn_round,
     give_up_old,
     roll_back,
@@ -60,15 +60,17 @@ def follow_requests(state: State, observed: Observed, questions: Questions, now:
     new = observed.find_new_requests(state.requests)
     if "pause" in new:
         state = replace(state, is_paused=True, requests=_note(state, "pause", new["pause"]))
-    elif state.is_paused and "pause" not in observed.requests:
-        state = _resume(state, now)
+    elif "pause" in dict(state.requests) and "pause" not in observed.requests:
+        # Gone is as good as never there: the same value pauses again.
+        rest = tuple(pair for pair in state.requests if pair[0] != "pause")
+        state = replace(_resume(state, now), requests=rest)
     if "retry" in new:
         noted = replace(state, refusal=None, requests=_note(state, "retry", new["retry"]))
         state = _try_again(_resume(noted, now), questions, observed, now)
     if "abort" in new:
         state = replace(state, requests=_note(state, "abort", new["abort"]))
         refusal = build_refusal(state, "Aborted", "aborted by annotation registry.deckhouse.io/abort")
-        if can_roll_back(state):
+        if can_abort(state):
             state = roll_back(state, refusal, now)
         elif can_turn_round(state) and state.switch is not None and not state.switch.is_return:
             state = turn_round(state, observed, refusal, now)

@@ -16,17 +16,20 @@ from d8registry.switching.plans import ROLL_BACKS, TRANSITIONS, Proxy, find_plan
 _QUIET = (Standing.SILENT, Standing.REFUSED)
 
 
-def can_roll_back(state: State) -> bool:
-    """Tell whether going back to the old source harms nothing.
-
-    That is: neither address nor order of sources was touched, and nodes that carry the new source do not need it
-    because the old registry is dead.
-    """
+def can_abort(state: State) -> bool:
+    """Tell whether neither address nor order of sources was touched, so that a rollback is the way back."""
     switch, plan = state.switch, find_plan(state)
     if switch is None or plan is None or is_roll_back(switch) or switch.is_return or switch.is_mending:
         return False
-    is_needed = switch.old in _QUIET and plan.has_new_source(switch.step, switch.phase)
-    return plan.is_before_no_return(switch.step, switch.phase) and not is_needed
+    return plan.is_before_no_return(switch.step, switch.phase)
+
+
+def can_roll_back(state: State) -> bool:
+    """Tell whether to go back unasked: not where nodes carry the new source and the old registry is dead."""
+    switch, plan = state.switch, find_plan(state)
+    if switch is None or plan is None or not can_abort(state):
+        return False
+    return switch.old not in _QUIET or not plan.has_new_source(switch.step, switch.phase)
 
 
 def roll_back(state: State, failure: Refusal | None, now: datetime) -> State:
