@@ -75,6 +75,9 @@ bench-hooks: deps ## CPU of a run with nothing to do, Helm runs and API writes o
 bench-nodes: build ## Idle rounds, dead sources, proofs, 5,000 nodes (root, six minutes); ends with one line
 	@PYTHONPATH=lib/python:. $(PY) -m bench.nodes
 
+bench-switch: build ## Every switch of a cluster's life on a box under load, judged (DEAD=1: from a dead registry)
+	@$(PY) -m bench.switch $(if $(DEAD),--dead)
+
 golden: $(VENV)/.ready ## Write the golden files anew; read the difference before you commit it
 	@GOLDEN=write $(PY) -m pytest -q -m "not box and not search and not full" tests
 
