@@ -67,6 +67,7 @@ class Scenario:
         self._until_followed: list[tuple[Excuse, datetime]] = []
         self._broken_since: dict[str, datetime] = {}
         self._goals: list[Settings] = []
+        self._above = -1
         self._tenants: list[Tenant] = []
         self._verdict: Verdict | None = None
 
@@ -130,6 +131,8 @@ class Scenario:
     def edit(self, section: Mapping[str, Any], *, name: str = "") -> Switch:
         """Apply ModuleConfig `deckhouse` with this registry section; the load follows the switch that it starts."""
         goal = read_settings(section, self.present)
+        ready = fetch_moment(self.api, ()).view.find("Ready")
+        self._above = ready.generation if ready is not None and goal != self.present else -1
         self._goals.append(goal)
         self._watcher.learn([goal.password])
         before = {self.present.registry}
@@ -176,7 +179,7 @@ class Scenario:
 
     def follow(self, timeout: float = 300.0, show: Callable[[Moment], None] = lambda _: None) -> Ending:
         """The same, and the reason is in the answer."""
-        ending = follow(self.api, self._goals[-1].mode, self.switches[-1].started, show, timeout)
+        ending = follow(self.api, self._goals[-1].mode, self.switches[-1].started, show, timeout, self._above)
         if ending.ready is not None:
             self.switches[-1] = replace(self.switches[-1], ended=ending.ready)
             self.present = self._goals[-1]

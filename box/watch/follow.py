@@ -50,16 +50,24 @@ def fetch_moment(api: Api, spans: tuple[StepSpan, ...]) -> Moment:
 
 
 def follow(
-    api: Api, target: str, edited: datetime, show: Callable[[Moment], None], timeout: float = FOLLOW_SECONDS
+    api: Api,
+    target: str,
+    edited: datetime,
+    show: Callable[[Moment], None],
+    timeout: float = FOLLOW_SECONDS,
+    above: int = -1,
 ) -> Ending:
-    """Read the switch twice a second until it is Ready in mode `target`, stands still for 5 s, or time is over."""
+    """Read the switch twice a second until it is Ready in mode `target`, stands still for 5 s, or time is over.
+
+    `above` is the generation of settings that the switch leads away from, see `is_finished`.
+    """
     spans: tuple[StepSpan, ...] = advance_spans((), "", edited)
     held_since: datetime | None = None
     while True:
         moment = fetch_moment(api, spans)
         spans = moment.spans
         show(moment)
-        if is_finished(moment.view, target):
+        if is_finished(moment.view, target, above):
             return Ending(ready=moment.at, stopped="", spans=close_spans(spans, moment.at), last=moment)
         held = describe_hold(moment.view)
         held_since = (held_since or moment.at) if held else None

@@ -30,6 +30,7 @@ class Condition:
     status: str
     reason: str = ""
     message: str = ""
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +80,13 @@ def choose_phase(view: SwitchView, target: str = "Direct") -> Phase:
     return Phase.NEW if view.step in LAST_STEPS else Phase.BOTH
 
 
-def is_finished(view: SwitchView, target: str) -> bool:
-    """Whether the switch to `target` has ended well."""
-    return view.mode == target and view.is_true("Ready")
+def is_finished(view: SwitchView, target: str, above: int = -1) -> bool:
+    """Whether the switch to `target` has ended well; `above`: the generation of settings that it leads away from.
+
+    Within a mode only the generation tells what is asked for from what was there before.
+    """
+    ready = view.find("Ready")
+    return view.mode == target and ready is not None and ready.status == "True" and ready.generation > above
 
 
 def describe_hold(view: SwitchView) -> str:
@@ -122,4 +127,5 @@ def _read_condition(entry: Mapping[str, Any]) -> Condition:
         status=str(entry.get("status", "")),
         reason=str(entry.get("reason") or ""),
         message=str(entry.get("message") or ""),
+        generation=int(entry.get("observedGeneration") or 0),
     )

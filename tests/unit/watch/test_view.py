@@ -47,6 +47,15 @@ def test_ready_in_the_old_mode_is_not_the_end() -> None:
     assert is_finished(read_view(make_secret("Direct", "", ready)), "Direct")
 
 
+def test_ready_within_a_mode_is_the_end_only_for_newer_settings() -> None:
+    secret = make_secret("Direct", "", ("Ready", "True", "UpToDate", "mode Direct"))
+    conditions = yaml.safe_load(base64.b64decode(secret["data"]["conditions"]))
+    conditions[0]["observedGeneration"] = 2
+    secret["data"]["conditions"] = base64.b64encode(yaml.dump(conditions).encode()).decode()
+    assert not is_finished(read_view(secret), "Direct", above=2)
+    assert is_finished(read_view(secret), "Direct", above=1)
+
+
 def test_a_refused_candidate_is_a_hold_and_a_running_step_is_none() -> None:
     refused = ("Ready", "False", "Unauthenticated", "given up at step CheckImages: 401")
     assert describe_hold(read_view(make_secret("Unmanaged", "", refused))) == (
