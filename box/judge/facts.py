@@ -40,8 +40,8 @@ class Switch:
 class Excuse:
     """Failed pulls that could not go well, whatever the module does; the scenario has to name each.
 
-    Only pulls that began in the window, and that have the given role, base, namespace and registry where those are
-    given.
+    Only pulls that were under way in the window, and that have the given role, base, namespace, registry and node where
+    those are given.
     """
 
     why: str
@@ -51,6 +51,7 @@ class Excuse:
     base: str = ""
     namespace: str = ""
     registry: str = ""
+    node: str = ""
 
     def covers(self, pull: Pull) -> bool:
         """Whether this is the reason of a failed pull."""
@@ -61,6 +62,7 @@ class Excuse:
             and self.base in ("", pull.base)
             and self.namespace in ("", pull.namespace)
             and self.registry in ("", pull.registry)
+            and self.node in ("", pull.node)
         )
 
 

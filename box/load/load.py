@@ -32,6 +32,7 @@ class Load:
         self._images = images
         self._tenants = {one.registry: one for one in tenants}
         self._paused: frozenset[str] = frozenset()
+        self._resting: frozenset[str] = frozenset()
         self._over = threading.Event()
         self._lock = threading.Lock()
         self._pulls: list[Pull] = []
@@ -67,6 +68,14 @@ class Load:
         """Leave out the tenants of these registries: whose registry is broken on purpose cannot pull from it."""
         self._paused = registries
 
+    def rest_node(self, name: str) -> None:
+        """Begin no pulls on a node from now on."""
+        self._resting |= {name}
+
+    def resume_node(self, name: str) -> None:
+        """Pull on a node again."""
+        self._resting -= {name}
+
     def fetch_pulls(self) -> tuple[Pull, ...]:
         """The pulls that have ended so far, by their start."""
         with self._lock:
@@ -87,7 +96,7 @@ class Load:
                 if self._over.wait(max(0.0, due - PERIOD_SECONDS - time.monotonic())):
                     return
                 running = [one for one in running if not one.done()]
-                if len(running) < AT_ONCE:
+                if len(running) < AT_ONCE and node.name not in self._resting:
                     active = [one for name, one in sorted(self._tenants.items()) if name not in self._paused]
                     tenant, number = turns.take(active)
                     running.append(pool.submit(self._pull, node, tenant, number, index, due))

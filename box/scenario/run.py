@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from box import nodelife
 from box.build import Tools, build_all
 from box.errors import BoxError
 from box.inventory import read_nodes
@@ -238,6 +239,23 @@ class Scenario:
         self._excuses = [
             replace(one, ended=now) if one.registry == registry and one.ended is None else one for one in self._excuses
         ]
+
+    def cut_power(self, name: str) -> None:
+        """Cut a node's power; what it was pulling just then is nobody's fault but the scenario's."""
+        self._say(f"power cut: {name}")
+        self.load.rest_node(name)
+        self.excuse(Excuse(why=f"{name} had no power", started=datetime.now(UTC), node=name))
+        nodelife.cut_power(name)
+
+    def restore_power(self, name: str) -> None:
+        """Boot the node again and wait until it is Ready; the load goes on there."""
+        self._say(f"power back: {name}")
+        nodelife.restore_power(name)
+        now = datetime.now(UTC)
+        self._excuses = [
+            replace(one, ended=now) if one.node == name and one.ended is None else one for one in self._excuses
+        ]
+        self.load.resume_node(name)
 
     def new_password(self, name: str, *, keep_old: bool = False) -> None:
         """Give the platform's account at a registry another password; the next `direct` takes it."""
