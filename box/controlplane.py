@@ -23,6 +23,9 @@ from box.layout import (
     SERVICE_RANGE,
 )
 
+ETCD, API = "etcd", "kube-apiserver"
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+ETCD_DATA = RUN / "etcd"
 _ISSUER = f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}"
 
 
@@ -43,15 +46,27 @@ def create_certificates() -> Authority:
     return authority
 
 
+def start_etcd(tools: Tools) -> process.Record:
+    """Start etcd on the data that is there."""
+    return process.start(ETCD, [tools.etcd, *_etcd_flags()], namespace=CORE)
+
+
 def start_api(tools: Tools) -> None:
-    """Start etcd and the API server and wait until it is ready; raises BoxError with the log of whichever ended."""
-    etcd = process.start("etcd", [tools.etcd, *_etcd_flags()], namespace=CORE)
-    server = process.start("kube-apiserver", [tools.kubernetes / "kube-apiserver", *_api_flags()], namespace=CORE)
-    wait_for("the API server", 60, api.is_ready, etcd, server)
+    """Start the API server and wait until it is ready; raises BoxError with its log when it ended."""
+    server = process.start(API, [tools.kubernetes / API, *_api_flags()], namespace=CORE)
+    wait_for("the API server", 60, api.is_ready, server)
 
 
 def start_controllers(tools: Tools) -> None:
     """Start controller-manager, scheduler and cluster DNS."""
+    start_managers(tools)
+    corefile = dns.write_corefile(RUN / "coredns", RUN / "coredns.kubeconfig")
+    server = process.start("coredns", [tools.coredns, "-conf", corefile], namespace=CORE)
+    wait_for("cluster DNS", 30, dns.is_ready, server)
+
+
+def start_managers(tools: Tools) -> None:
+    """Start controller-manager and scheduler."""
     manager: list[str | Path] = ["--use-service-account-credentials", "--root-ca-file", PKI / "ca.crt"]
     manager += ["--service-account-private-key-file", PKI / "service-account.key", "--cluster-cidr", POD_RANGE]
     manager += ["--allocate-node-cidrs=false"]  # each node's /24 is fixed by the layout
@@ -62,9 +77,6 @@ def start_controllers(tools: Tools) -> None:
         common += ["--authentication-kubeconfig", config]
         common += ["--authorization-kubeconfig", config, "--bind-address", "127.0.0.1"]
         process.start(f"kube-{name}", [tools.kubernetes / f"kube-{name}", *common, *flags], namespace=CORE)
-    corefile = dns.write_corefile(RUN / "coredns", RUN / "coredns.kubeconfig")
-    server = process.start("coredns", [tools.coredns, "-conf", corefile], namespace=CORE)
-    wait_for("cluster DNS", 30, dns.is_ready, server)
 
 
 def wait_for(what: str, seconds: float, is_done: Callable[[], bool], *processes: process.Record) -> None:
@@ -81,7 +93,7 @@ def wait_for(what: str, seconds: float, is_done: Callable[[], bool], *processes:
 
 def _etcd_flags() -> list[str | Path]:
     client, peer = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
-    flags: list[str | Path] = ["--name", "box", "--data-dir", RUN / "etcd", "--unsafe-no-fsync", "--log-level", "warn"]
+    flags: list[str | Path] = ["--name", "box", "--data-dir", ETCD_DATA, "--unsafe-no-fsync", "--log-level", "warn"]
     flags += ["--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
     return [*flags, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"box={peer}"]
 

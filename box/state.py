@@ -5,6 +5,7 @@ import datetime
 import json
 from dataclasses import asdict, dataclass, replace
 
+from box.errors import BoxError
 from box.layout import RUN
 from box.process import read_start_time
 
@@ -49,3 +50,11 @@ def read_state() -> State | None:
         return State(**json.loads(_FILE.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+
+
+def require_state() -> State:
+    """Return the state of the box that is up; raises BoxError when there is none."""
+    found = read_state()
+    if found is None:
+        raise BoxError(f"no box runs (nothing in {RUN}); start one: python -m box up")
+    return found

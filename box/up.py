@@ -25,6 +25,7 @@ from box.build import Tools, build_all, find_containerd
 from box.errors import BoxError
 from box.layout import KUBECONFIG, LOGS, RUN, Node, cache_folder
 from box.machine import check_machine
+from box.platform import pace
 from box.platform.cluster import PlatformError
 from box.platform.registry_secret import RegistrySecret
 from box.registries import running
@@ -45,6 +46,7 @@ class Options:
     masters: int = 1
     workers: int = 2
     old_containerd: tuple[str, ...] = ()
+    takeover_delay: float = pace.DEFAULT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ def bring_up(options: Options, report: Report) -> None:
         started = state.new_state(os.getpid(), str(program or "box.runner"), str(containerd))
         state.write_state(started)
         inventory.write_nodes(nodes)
+        pace.write_delay(options.takeover_delay)
         options = replace(options, operator=program, containerd=chosen)
         run_stages(Start(options=options, nodes=nodes, tools=tools, containerd=containerd, report=report))
         started.mark_complete()
@@ -85,7 +88,7 @@ def run_stages(start: Start) -> None:
         ("network", lambda _: network.create_network()),
         ("registry A", start_registry),
         ("certificates, networks and disks of the nodes", create_nodes),
-        ("etcd and API server", lambda start: controlplane.start_api(start.tools)),
+        ("etcd and API server", start_api),
         ("controller-manager, scheduler, cluster DNS", lambda start: controlplane.start_controllers(start.tools)),
         ("names", lambda _: check_names()),
         ("the module", install_module),
@@ -98,6 +101,12 @@ def run_stages(start: Start) -> None:
     for title, stage in stages:
         with start.report.stage(title):
             stage(start)
+
+
+def start_api(start: Start) -> None:
+    """Start etcd and the API server."""
+    controlplane.start_etcd(start.tools)
+    controlplane.start_api(start.tools)
 
 
 def start_registry(start: Start) -> None:

@@ -30,6 +30,12 @@ def add(commands: Commands) -> None:
     command.add_argument("--bundle", type=Path, metavar="FILE", help="run this bundle, not one made of the checkout")
     command.add_argument("--masters", type=int, default=1, metavar="N", help="how many masters (default 1)")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="how many workers (default 2)")
+    command.add_argument(
+        "--containerd17", action="append", default=[], metavar="NODE", help="a node with containerd 1.7 (repeatable)"
+    )
+    command.add_argument(
+        "--takeover-delay", type=float, default=5.0, metavar="S", help="until the last module follows (default 5 s)"
+    )
     commands.command("down", "remove everything of the box, also after a crash", _down)
     commands.command(
         "status",
@@ -55,6 +61,8 @@ def _up(options: argparse.Namespace, report: Report) -> int:
         containerd=options.containerd_dir,
         masters=options.masters,
         workers=options.workers,
+        old_containerd=tuple(options.containerd17),
+        takeover_delay=options.takeover_delay,
     )
     bring_up(asked, report)
     report.line(f"the box is up; kubeconfig {KUBECONFIG}, logs {LOGS}; try: python -m box kubectl get nodes")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from box.images import ImageSet
 from box.platform.global_values import build_operator_config
 from box.platform.kube import ensure, fetch, fetch_all
+from box.platform.pace import count_due, read_delay
 from box.platform.registry_secret import (
     NAME,
     NAMESPACE,
@@ -23,6 +24,9 @@ from box.platform.registry_secret import (
 from box.platform.takeover import compute_progress
 from box.platform.workloads import COPY_NAMESPACES, WORKLOADS, build_copy, build_deckhouse, build_workload, is_copy
 from box.runner.kubeapi import KubeApi
+
+NAMESPACES = (NAMESPACE, *COPY_NAMESPACES)
+"""Namespaces of the platform's modules, in the order in which they follow."""
 
 _MASTERS = "node-role.kubernetes.io/control-plane"
 
@@ -52,16 +56,14 @@ class Deckhouse:
         checksum = compute_checksum(secret)
         pods = fetch_all(self._kube, "v1", "Pod", NAMESPACE, "app=deckhouse")
         progress = compute_progress(pods, checksum, datetime.now(UTC))
-        if progress.copies:
-            self._copy(secret)
-        if progress.workloads:
-            self._render(secret)
+        for namespace in NAMESPACES[: count_due(progress.since, read_delay(), len(NAMESPACES))]:
+            self._follow(namespace, secret)
 
     def render_all(self, secret: RegistrySecret) -> None:
         """Render everything at once, as a freshly installed platform has it."""
         ensure(self._kube, build_deckhouse(secret, self._image_set))
-        self._copy(secret)
-        self._render(secret)
+        for namespace in NAMESPACES:
+            self._follow(namespace, secret)
 
     def fetch_secret(self) -> RegistrySecret | None:
         """Read the Secret; None when it is absent or broken, which is logged."""
@@ -74,16 +76,17 @@ class Deckhouse:
             self._log(f"nothing is taken over: {error}")
             return None
 
-    def _copy(self, secret: RegistrySecret) -> None:
+    def _follow(self, namespace: str, secret: RegistrySecret) -> None:
+        """Render one module's release: its copy of the pull secret and its workloads, together as Helm does."""
         encoded = base64.b64encode(secret.docker_config.encode()).decode()
-        for namespace in COPY_NAMESPACES:
+        if namespace in COPY_NAMESPACES:
             present = fetch(self._kube, "v1", "Secret", namespace, NAME)
             if present is None or not is_copy(present, encoded):
                 ensure(self._kube, build_copy(namespace, secret))
                 self._log(f"Secret {namespace}/{NAME} follows")
-
-    def _render(self, secret: RegistrySecret) -> None:
         for workload in WORKLOADS:
+            if workload.namespace != namespace:
+                continue
             if ensure(self._kube, build_workload(workload, secret.base, self._image_set)):
                 self._log(f"{workload.kind.value} {workload.namespace}/{workload.name} is rendered for {secret.base}")
 

@@ -8,28 +8,12 @@ from typing import Any
 
 from box.platform.workloads import CHECKSUM
 
-COPY_DELAY = 3.0
-"""Seconds from the new deckhouse pod's readiness to the copies of the pull secret; minutes on the platform."""
-
-WORKLOAD_DELAY = 5.0
-"""Seconds from the same moment to the re-rendering of other workloads."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a takeover is; `since` is seconds from the readiness of a pod with the present content, or None."""
 
     since: float | None
-
-    @property
-    def copies(self) -> bool:
-        """Whether the copies of the pull secret follow now."""
-        return self.since is not None and self.since >= COPY_DELAY
-
-    @property
-    def workloads(self) -> bool:
-        """Whether workloads and global values follow now."""
-        return self.since is not None and self.since >= WORKLOAD_DELAY
 
 
 def compute_progress(pods: Iterable[Mapping[str, Any]], checksum: str, now: datetime) -> Progress:

@@ -11,8 +11,9 @@ import yaml
 from box.images.imageset import ImageSet, PlatformImage
 from box.platform.global_values import build_module_name, build_operator_config
 from box.platform.kube import is_held
+from box.platform.pace import count_due
 from box.platform.registry_secret import RegistrySecret, compute_checksum
-from box.platform.takeover import COPY_DELAY, WORKLOAD_DELAY, compute_progress
+from box.platform.takeover import compute_progress
 from box.platform.workloads import CHECKSUM, WORKLOADS, Workload, build_deckhouse, build_workload
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -44,22 +45,36 @@ def build_pod(checksum: str, ready_for: float | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("pods", "copies", "workloads"),
+    ("pods", "since"),
     [
-        pytest.param([], False, False, id="no pod"),
-        pytest.param([build_pod("old", 60)], False, False, id="old pod"),
-        pytest.param([build_pod("new", None)], False, False, id="not ready"),
-        pytest.param([build_pod("new", COPY_DELAY - 1)], False, False, id="just ready"),
-        pytest.param([build_pod("new", COPY_DELAY)], True, False, id="copies due"),
-        pytest.param([build_pod("new", WORKLOAD_DELAY)], True, True, id="all due"),
-        pytest.param([build_pod("new", 60), build_pod("old", 60)], False, False, id="old pod still ends"),
+        pytest.param([], None, id="no pod"),
+        pytest.param([build_pod("old", 60)], None, id="old pod"),
+        pytest.param([build_pod("new", None)], None, id="not ready"),
+        pytest.param([build_pod("new", 7)], 7.0, id="ready"),
+        pytest.param([build_pod("new", 60), build_pod("old", 60)], None, id="old pod still ends"),
     ],
 )
-def test_copies_and_workloads_follow_the_readiness_of_the_new_pod(
-    pods: list[dict[str, Any]], copies: bool, workloads: bool
+def test_modules_follow_from_the_readiness_of_the_new_pod_on(pods: list[dict[str, Any]], since: float | None) -> None:
+    assert compute_progress(pods, "new", NOW).since == since
+
+
+@pytest.mark.parametrize(
+    ("since", "delay", "due"),
+    [
+        (None, 5.0, 0),
+        (0.0, 6.0, 0),
+        (1.9, 6.0, 0),
+        (2.0, 6.0, 1),
+        (4.0, 6.0, 2),
+        (6.0, 6.0, 3),
+        (99.0, 6.0, 3),
+        (0.0, 0.0, 3),
+    ],
+)
+def test_modules_follow_one_after_another_the_last_one_after_the_delay(
+    since: float | None, delay: float, due: int
 ) -> None:
-    progress = compute_progress(pods, "new", NOW)
-    assert (progress.copies, progress.workloads) == (copies, workloads)
+    assert count_due(since, delay, 3) == due
 
 
 def test_deckhouse_carries_the_checksum_and_its_own_image_below_the_base() -> None:
