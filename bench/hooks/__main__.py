@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from bench.hooks.cpu import ROOT, measure_side_by_side
+from bench.hooks.helm_runs import count_switch
 from bench.hooks.inputs import build_cluster, build_inputs
 
 ROUNDS = {3: 41, 5000: 15}
@@ -27,7 +28,12 @@ def measure_noop(nodes: int) -> float:
 def main() -> None:
     """Measure and print."""
     noop = {nodes: measure_noop(nodes) for nodes in ROUNDS}
-    print(" ".join(f"noop_{nodes}={ratio:.2f}" for nodes, ratio in noop.items()))
+    counts = {nodes: count_switch(nodes) for nodes in ROUNDS}
+    for nodes, found in counts.items():
+        print(f"{nodes} nodes: a worker's report is written {found.writes} times in a switch of {found.steps} stages")
+    line = [f"noop_{nodes}={ratio:.2f}" for nodes, ratio in noop.items()]
+    line += [f"helm_runs_{nodes}={found.helm_runs}" for nodes, found in counts.items()]
+    print(" ".join(line))
 
 
 if __name__ == "__main__":
