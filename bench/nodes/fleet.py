@@ -54,7 +54,7 @@ class Api:
     def __init__(self, kubeconfig: Path, authority: Authority, folder: Path) -> None:
         cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
         self.url: str = cluster["server"]
-        self.server_ca: str = cluster["certificate-authority"]
+        self.server_ca = str(authority.path)
         self.authority = authority
         self.folder = folder
         self._context = ssl.create_default_context(cafile=self.server_ca)
@@ -83,7 +83,9 @@ class Api:
 def run_api(folder: Path) -> Iterator[Api]:
     """Run etcd and the API server with a namespace, the chart's Role and a first plan."""
     authority = Authority.create(folder / "pki", "nodes")
+    pair = authority.issue("apiserver", "kube-apiserver", hosts=["127.0.0.1"])
     flags = [f"--client-ca-file={authority.path}", "--enable-admission-plugins=NodeRestriction", "--profiling=false"]
+    flags += [f"--tls-cert-file={pair.certificate}", f"--tls-private-key-file={pair.key}"]
     with control_plane(folder, authorization="Node,RBAC", flags=flags) as kubeconfig:
         api = Api(kubeconfig, authority, folder)
         api.send("POST", "/api/v1/namespaces", {"metadata": {"name": "d8-system"}})
