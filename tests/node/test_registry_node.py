@@ -331,6 +331,10 @@ def test_what_the_plan_drops_is_removed_and_nothing_else(node: ScratchNode) -> N
     wanted = layout(node, source("registry-c.test", ca="other\n"))
     node.publish(plan(2, wanted))
     node.run()
+    assert "registry-b.test/hosts.toml" not in node.read_live()
+    # A pull that has read the old hosts.toml a moment ago still finds the CA files that it names.
+    assert any(name.startswith("registry-b.test/ca-") for name in node.read_live())
+    node.run()
     foreign = {"users.test/hosts.toml": "mine", f"{FIXED_HOST}/client.key": "mine too"}
     assert node.read_live() == {**expected_files(wanted), **foreign}
     assert not (node.live / "registry-b.test").exists()

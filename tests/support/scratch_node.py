@@ -41,7 +41,7 @@ exec {real} "$@"
 
 _CTR = """#!/bin/bash
 root={root}
-[[ "$1 $2" == "--namespace k8s.io" ]] || exit 64
+[[ "$1 $2 $3" == "--debug --namespace k8s.io" ]] || exit 64
 while [[ $# -gt 0 && $1 != --hosts-dir ]]; do command+=" $1"; shift; done
 if [[ -e $root/wait ]]; then touch $root/waiting; while [[ -e $root/wait ]]; do sleep 0.02; done; fi
 if [[ $# -gt 0 ]]; then

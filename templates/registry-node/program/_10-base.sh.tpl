@@ -5,6 +5,7 @@
 #
 #   registry-node run      one round: ask, prove, write, report (what the systemd timer and path unit start)
 #   registry-node status   what is live on this node, and why
+#   registry-node rescue   pull from a source given by hand, when the module itself cannot help
 #
 # It is safe at any time, any number of times, killed at any line: whatever it decides is first written beside, then
 # taken over by one rename. `current` (what is to be live) only moves after every proof of a new layout has passed;
@@ -14,37 +15,48 @@
 #     layouts/<token>/folders/…      files as they are to be live          layouts/<token>/counter
 #     layouts/<token>/proofs/<n>/    meta, hosts/<host>/… (staged folder with that source alone)
 #     current, candidate             symlinks to a layout: live; not proven yet
+#     rescue                         symlink to a layout made by hand: live instead of `current` while it is there
 #     owned                          folders of registry.d that this program made, one a line
 #     seen                           uid and resourceVersion of the Secret that was read last
 #     passed, pinned                 ids of proofs that passed; references pinned in containerd
+#     dials                          milliseconds that a connection took, by address
 #     trial                          the candidate's failure: token, attempts, not before, class, message
-#     restored                       token of a plan that is older than what this node applied
-#     interval, dial, reported       seconds; milliseconds; what the Node's annotation was last told
-#   /run/registry-node/              what may be lost at a reboot: API client, answers, containerd's start
+#     restored, uninstall            token of a plan that is older than what this node applied; that removes all of ours
+#     interval                       seconds between rounds
+#     kubelet.json                   the kubelet's own credentials as they were before a rescue
+#   /run/registry-node/              what may be lost at a reboot: API client, answers, containerd's start, and what the
+#                                    Node's annotation was last told
 #
 # Helm reads this file as a template and bashible reads it as another: it holds no pair of opening braces.
 
 set -o nounset -o pipefail
-export LC_ALL=C TZ=UTC
+export LC_ALL=C TZ=UTC PATH="${PATH:-/usr/sbin:/usr/bin:/sbin:/bin}:/opt/deckhouse/bin"
 umask 077
 
-PROGRAM=1
+PROGRAM=2
 ROOT="${REGISTRY_NODE_ROOT:-}" # another root folder, for tests
 LIVE="$ROOT/etc/containerd/registry.d"
 CONFIG="$ROOT/etc/containerd"
 KEEP="$ROOT/var/lib/registry-node"
 RUN="$ROOT/run/registry-node"
-UNITS="$ROOT/run/systemd/system"
+DROP_INS="$ROOT/run/systemd/system"
 KUBECONFIG_FILE="$ROOT/etc/kubernetes/kubelet.conf"
 
 METADATA='application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
 SECRET=/api/v1/namespaces/d8-system/secrets/registry-node-plan
+FIXED_BASE=registry.d8-system.svc:5001/system/deckhouse
 NEVER=9999999999
+NEAR='dial_timeout = "300ms"' FAR='dial_timeout = "1s"'
+CUT_OFF='the last try was cut off'
+LONGEST_PAUSE=4500 # an hour of Retry-After, and a quarter of jitter
 
 SERVER='' NODE='' STATUS='' REPLY=''
 ERROR_CLASS='' ERROR_MESSAGE='' ERROR_TOKEN=''
-CONFIG_PATH=false CUSTOM_CONFIG=false
-STALE=() WENT_LIVE=''
+RETRY_AFTER=0
+PLAN_VERSION='' PLAN_COUNTER='' PLAN_TOKEN='' PLAN_INTERVAL='' PLAN_UNINSTALL='' PLAN_PROOFS='' PLAN_PINS=''
+CONFIG_PATH=false CUSTOM_CONFIG=false CUSTOM_DETAIL='' FOREIGN_AGENT=''
+CONFIG_FILES=() IMPORTS=() OURS_AT=''
+WANTED='' STALE=() FRESH=' ' WENT_LIVE=''
 
 log() {
   # Under systemd as "notice": the unit keeps back "info", or each round would leave two lines in the journal.

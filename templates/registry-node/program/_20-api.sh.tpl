@@ -55,15 +55,19 @@ connect() { # SERVER and NODE, and curl's settings, from the kubelet's kubeconfi
 }
 
 api() { # METHOD PATH ACCEPT [curl's arguments…]: HTTP status in STATUS, body in REPLY
-  local curl=curl
+  local curl=curl status
   [[ -x /opt/deckhouse/bin/d8-curl ]] && curl=/opt/deckhouse/bin/d8-curl
   REPLY=$("$curl" --config "$RUN/curl.conf" --request "$1" --header "Accept: $3" --write-out '\n%{http_code}' \
     "${@:4}" "$SERVER$2" 2>"$RUN/curl.err")
+  status=$?
   STATUS=${REPLY##*$'\n'}
   REPLY=${REPLY%$'\n'*}
-  if [[ -z $STATUS || $STATUS == 000 ]]; then
-    read_line "$RUN/curl.err"
-    log_once api "the API server does not answer, nothing changes: ${REPLY:-no reason given}"
+  [[ $status != 0 || ! $STATUS =~ ^[1-9][0-9]{2}$ ]] || return 0
+  read_line "$RUN/curl.err"
+  if [[ $status == 23 ]]; then # curl could not write what came
+    no_space "$RUN"
     return 1
   fi
+  log_once api "the API server does not answer, nothing changes: ${REPLY:-no reason given}"
+  return 1
 }

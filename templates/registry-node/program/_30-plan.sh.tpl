@@ -36,7 +36,8 @@ def entry($folder):
 | . as $plan
 | (if .canaries != null and (.canaries.nodes | index([$node])) then .canaries.layout else .default end) as $name
 | .layouts[$name]
-| "plan|" + $secret.uid + "|" + $secret.resourceVersion + "|" + ($plan.counter | number) + "|"
+| (if $plan.uninstall == true then "uninstall" else empty end),
+  "plan|" + $secret.uid + "|" + $secret.resourceVersion + "|" + ($plan.counter | number) + "|"
   + (.token | only("[0-9]+\\.[0-9A-Za-z]+\\.[0-9a-f]+")) + "|" + ($plan.intervalSeconds | number),
   ($plan.layouts[].proofs[] | "known|" + (.id | only("[0-9a-f]{64}"))),
   ($plan.layouts[].proofs[].masterPulls[] | "keep|" + image),
@@ -47,55 +48,59 @@ def entry($folder):
       (.host as $folder | .files[] | entry($path + "/hosts/" + ($folder | hostname)))),
   "end"'
 
-take_plan() { # read the whole Secret and stage this node's layout as candidate
-  local kind a b c d e f uid='' version='' counter='' token='' interval='' complete='' known='' keep=''
-  local new="$KEEP/layouts/.new" current_counter=0
-  api GET "$SECRET" application/json --output "$RUN/secret.json" || return 1
-  [[ $STATUS == 200 ]] || { log_once api "Secret d8-system/registry-node-plan: HTTP $STATUS, nothing changes"; return 1; }
-  if ! jq -r --arg node "$NODE" "$PLAN_LINES" "$RUN/secret.json" >"$RUN/plan.lines" 2>"$RUN/jq.err"; then
-    read_line "$RUN/jq.err"
-    rm -f "$RUN/secret.json" "$RUN/plan.lines"
-    log_once plan "Secret d8-system/registry-node-plan is not understood, nothing changes: ${REPLY:0:200}"
-    fail other "node plan not understood: ${REPLY:0:200}"
-    return 1
-  fi
-  rm -f "$RUN/secret.json"
-  if ! { chmod 0700 "$KEEP" && rm -rf "$new" && mkdir -p "$new/folders" "$new/proofs"; }; then
+take_plan() { # read the whole Secret and do what it says: stage this node's layout, refuse an older one, or go
+  local new="$KEEP/layouts/.new" applied=0
+  fetch_plan || return 1
+  if ! stage_lines "$new"; then
     no_space "$new"
     return 1
   fi
+  rm_said plan
+  [[ -L $KEEP/current ]] && read_line "$KEEP/current/counter" && applied=$REPLY
+  if ((PLAN_COUNTER < applied)); then
+    log "the plan's counter $PLAN_COUNTER is lower than $applied, which this node applied: nothing changes"
+    rm -rf "$new" && write_text "$KEEP/restored" "$PLAN_TOKEN" && write_text "$KEEP/seen" "$PLAN_VERSION"
+  elif [[ -n $PLAN_UNINSTALL ]]; then
+    # Not noted as seen: the plan is asked for again until everything is gone.
+    rm -rf "$new" && write_text "$KEEP/uninstall" "$PLAN_TOKEN"
+  else
+    write_text "$new/counter" "$PLAN_COUNTER" && stage "$new" "$PLAN_TOKEN" && forget_proofs && unpin "$PLAN_PINS" &&
+      write_text "$KEEP/interval" "$PLAN_INTERVAL" && rm -f "$KEEP/restored" "$KEEP/uninstall" &&
+      write_text "$KEEP/seen" "$PLAN_VERSION"
+  fi || { no_space "$KEEP"; return 1; }
+  ERROR_TOKEN=''
+}
+
+fetch_plan() { # the Secret as lines in $RUN/plan.lines
+  api GET "$SECRET" application/json --output "$RUN/secret.json" || return 1
+  [[ $STATUS == 200 ]] || { log_once api "Secret d8-system/registry-node-plan: HTTP $STATUS, nothing changes"; return 1; }
+  if jq -r --arg node "$NODE" "$PLAN_LINES" "$RUN/secret.json" >"$RUN/plan.lines" 2>"$RUN/jq.err"; then
+    rm -f "$RUN/secret.json"
+    return 0
+  fi
+  read_line "$RUN/jq.err"
+  rm -f "$RUN/secret.json" "$RUN/plan.lines"
+  log_once plan "Secret d8-system/registry-node-plan is not understood, nothing changes: ${REPLY:0:200}"
+  fail other "node plan not understood: ${REPLY:0:200}"
+}
+
+stage_lines() { # FOLDER: the files of the plan's lines in it, and the rest of them in PLAN_…
+  local kind a b c d e f complete=''
+  PLAN_UNINSTALL='' PLAN_PROOFS='' PLAN_PINS=''
+  chmod 0700 "$KEEP" && rm -rf "$1" && mkdir -p "$1/folders" "$1/proofs" || return 1
   while IFS='|' read -r kind a b c d e f; do
     case $kind in
-      plan) uid=$a version=$b counter=$c token=$d interval=$e ERROR_TOKEN=$d ;;
-      known) known+="$a"$'\n' ;;
-      keep) keep+="$a"$'\n' ;;
-      file)
-        { mkdir -p "$new/$a" && base64 -d <<<"$d" >"$new/$a/$b" && chmod "$c" "$new/$a/$b"; } ||
-          { no_space "$new"; return 1; }
-        ;;
-      proof)
-        { mkdir -p "$new/$a" && printf '%s\n' "$b" "$c" "$d" "$e" "$f" >"$new/$a/meta"; } ||
-          { no_space "$new"; return 1; }
-        ;;
+      uninstall) PLAN_UNINSTALL=yes ;;
+      plan) PLAN_VERSION="$a $b" PLAN_COUNTER=$c PLAN_TOKEN=$d PLAN_INTERVAL=$e ERROR_TOKEN=$d ;;
+      known) PLAN_PROOFS+="$a"$'\n' ;;
+      keep) PLAN_PINS+="$a"$'\n' ;;
+      file) mkdir -p "$1/$a" && base64 -d <<<"$d" >"$1/$a/$b" && chmod "$c" "$1/$a/$b" || return 1 ;;
+      proof) mkdir -p "$1/$a" && printf '%s\n' "$b" "$c" "$d" "$e" "$f" >"$1/$a/meta" || return 1 ;;
       end) complete=yes ;;
     esac
   done <"$RUN/plan.lines"
   rm -f "$RUN/plan.lines"
-  [[ -n $complete ]] || { fail other "node plan incomplete"; return 1; }
-  rm_said plan
-  [[ -L $KEEP/current ]] && read_line "$KEEP/current/counter" && current_counter=$REPLY
-  if ((counter < current_counter)); then
-    log "the plan's counter $counter is lower than $current_counter, which this node applied: nothing changes"
-    rm -rf "$new"
-    write_text "$KEEP/restored" "$token" && write_text "$KEEP/seen" "$uid $version"
-    return
-  fi
-  if ! { echo "$counter" >"$new/counter" && stage "$new" "$token" && forget_proofs "$known" && unpin "$keep" &&
-    write_text "$KEEP/interval" "$interval" && rm -f "$KEEP/restored" && write_text "$KEEP/seen" "$uid $version"; }; then
-    no_space "$KEEP"
-    return 1
-  fi
-  ERROR_TOKEN=''
+  [[ -n $complete ]]
 }
 
 no_space() { # WHERE
@@ -113,21 +118,18 @@ stage() { # FOLDER TOKEN: make it the candidate, unless it is what is current
 }
 
 drop_layouts() { # layouts that nothing points to
-  local path current candidate
-  token_of "$KEEP/current"
-  current=$REPLY
-  token_of "$KEEP/candidate"
-  candidate=$REPLY
+  local path kept=' '
+  for path in current candidate rescue; do token_of "$KEEP/$path" && kept+="$REPLY "; done
   for path in "$KEEP"/layouts/*; do
-    [[ ${path##*/} == "$current" || ${path##*/} == "$candidate" || ! -e $path ]] || rm -rf "$path"
+    [[ $kept == *" ${path##*/} "* || ! -e $path ]] || rm -rf "$path"
   done
 }
 
-forget_proofs() { # IDS: a proof that no layout of the plan lists has to be passed again later
+forget_proofs() { # a proof that no layout of the plan lists has to be passed again later
   local id role left=''
   [[ -f $KEEP/passed ]] || return 0
   while read -r id role; do
-    [[ $'\n'$1 == *$'\n'"$id"$'\n'* ]] && left+="$id $role"$'\n'
+    [[ $'\n'$PLAN_PROOFS == *$'\n'"$id"$'\n'* ]] && left+="$id $role"$'\n'
   done <"$KEEP/passed"
   write_text "$KEEP/passed" "${left%$'\n'}"
 }

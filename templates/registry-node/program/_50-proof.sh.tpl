@@ -1,25 +1,31 @@
 # One proof: what is fetched, and what masters pull and pin.
 
 prove() { # FOLDER OF A PROOF: fetch past the local store, with that source's own credentials
-  local id reference address deadline pulls role=node hosts="$1/hosts" layer pull
+  local id reference address deadline pulls role=node hosts="$1/hosts" pull
   { read -r id && read -r reference && read -r address && read -r deadline && IFS= read -r pulls; } <"$1/meta"
   if [[ -n $pulls ]]; then
     is_master && role=master
     [[ -z $ERROR_CLASS ]] || return 1
   fi
   if read_text "$KEEP/passed" && [[ $'\n'$REPLY == *$'\n'"$id $role"$'\n'* ]]; then return 0; fi
-  SECONDS=0
-  fetch_manifest "$hosts" "$deadline" "$reference" || return 1
-  layer=$(jq -r '.layers | min_by(.size).digest' "$RUN/manifest.json") || layer=''
-  [[ $layer == sha256:* ]] || { fail other "$reference: its manifest has no layer"; return 1; }
-  fetch "$hosts" "$deadline" /dev/null "$layer" content fetch-blob "$reference" || return 1
-  dial "$address"
+  fetch_image "$hosts" "$deadline" "$reference" || return 1
+  measure "$address" 1000
   if [[ $role == master ]]; then
     for pull in $pulls; do pin "$hosts" "$deadline" "$pull" || return 1; done
   fi
   log "proven: $reference answers"
   read_text "$KEEP/passed"
-  write_text "$KEEP/passed" "$REPLY$id $role" && rm_said proof
+  write_text "$KEEP/passed" "$REPLY$id $role" || { no_space "$KEEP"; return 1; }
+  rm_said proof
+}
+
+fetch_image() { # HOSTS DEADLINE REFERENCE: its manifest and its smallest layer
+  local layer
+  SECONDS=0
+  fetch_manifest "$@" || return 1
+  layer=$(jq -r '.layers | min_by(.size).digest' "$RUN/manifest.json") || layer=''
+  [[ $layer == sha256:* ]] || { fail other "$3: its manifest has no layer"; return 1; }
+  fetch "$1" "$2" /dev/null "$layer" content fetch-blob "$3"
 }
 
 fetch_manifest() { # HOSTS DEADLINE REFERENCE: of an index, the one of this machine; in $RUN/manifest.json
@@ -39,21 +45,29 @@ fetch_manifest() { # HOSTS DEADLINE REFERENCE: of an index, the one of this mach
 }
 
 fetch() { # HOSTS DEADLINE FILE DIGEST content fetch-… REFERENCE: what comes must have the digest
-  local hosts=$1 left=$(($2 - SECONDS)) into=$3 digest=$4 sum status reference=$7
+  local hosts=$1 left=$(($2 - SECONDS)) into=$3 digest=$4 sum ended reference=$7
   local -a arguments=("$reference")
   [[ $6 == fetch-object ]] || arguments+=("$digest")
   ((left > 0)) || left=1
-  sum=$(exec 9>&- && run_ctr "$left" "$5" "$6" --hosts-dir "$hosts" "${arguments[@]}" 2>"$RUN/ctr.err" | tee "$into" | sha256sum)
-  status=$?
-  if ((status != 0)); then
-    explain "$hosts" "$status" "$reference"
+  sum=$(
+    exec 9>&-
+    run_ctr "$left" "$5" "$6" --hosts-dir "$hosts" "${arguments[@]}" 2>"$RUN/ctr.err" | tee "$into" | sha256sum
+    echo "${PIPESTATUS[*]}"
+  )
+  read -r -a ended <<<"${sum##*$'\n'}"
+  if [[ ${ended[0]} != 0 && ${ended[1]} == 0 ]]; then
+    explain "$hosts" "${ended[0]}" "$reference"
     return 1
   fi
+  [[ ${ended[*]} == '0 0 0' ]] || { no_space "$RUN"; return 1; }
   [[ $digest != sha256:* || "sha256:${sum%% *}" == "$digest" ]] ||
     fail other "$reference: the registry sent something else than $digest"
 }
 
 pin() { # HOSTS DEADLINE REFERENCE: bring an image here and keep the kubelet from removing it
+  # Noted first: what is pinned and not noted would stay for ever.
+  read_text "$KEEP/pinned"
+  [[ $'\n'$REPLY == *$'\n'"$3"$'\n'* ]] || write_text "$KEEP/pinned" "$REPLY$3" || { no_space "$KEEP"; return 1; }
   run_ctr $(($2 * 10)) images pull --hosts-dir "$1" "$3" >/dev/null 2>"$RUN/ctr.err"
   local status=$?
   if ((status != 0)); then
@@ -62,8 +76,6 @@ pin() { # HOSTS DEADLINE REFERENCE: bring an image here and keep the kubelet fro
   fi
   run_ctr 30 images label "$3" io.cri-containerd.pinned=pinned >/dev/null 2>"$RUN/ctr.err" ||
     { explain "$1" $? "$3"; return 1; }
-  read_text "$KEEP/pinned"
-  [[ $'\n'$REPLY == *$'\n'"$3"$'\n'* ]] || write_text "$KEEP/pinned" "$REPLY$3"
 }
 
 unpin() { # REFERENCES THAT STAY
@@ -88,7 +100,8 @@ run_ctr() { # SECONDS ARGUMENTS…: with containerd's own proxy settings, and wi
       [[ ${setting%%=*} =~ ^(HTTPS?_PROXY|NO_PROXY|https?_proxy|no_proxy)$ ]] && export "${setting?}"
     done <"/proc/$pid/environ"
   fi
-  timeout --kill-after=5 "$limit" ctr --namespace k8s.io "$@" 9>&-
+  # Debug output tells the answer's headers (Retry-After, Date); containerd leaves credentials out of it.
+  timeout --kill-after=5 "$limit" ctr --debug --namespace k8s.io "$@" 9>&-
   local status=$?
   [[ ${#settings[@]} == 0 ]] || unset "${settings[@]}"
   return "$status"
@@ -100,10 +113,44 @@ is_master() { # sets an error where the API does not say
   jq -e '.metadata.labels // {} | has("node-role.kubernetes.io/control-plane")' <<<"$REPLY" >/dev/null 2>&1
 }
 
-dial() { # ADDRESS: how long a connection takes, in milliseconds (name lookup included)
-  local took
+measure() { # ADDRESS OTHERWISE: note how long a connection takes, name lookup included, in milliseconds
+  local took line left=''
   # shellcheck disable=SC2016  # expanded by the inner shell
-  took=$(timeout 5 bash -c 's=$(date +%s%N); exec 3<>"/dev/tcp/$0/$1" || exit 1; e=$(date +%s%N); echo $(((e - s) / 1000000))' \
-    "${1%:*}" "${1##*:}" 2>/dev/null) || took=0
-  write_text "$KEEP/dial" "$took"
+  took=$(timeout 5 bash -c 's=$EPOCHREALTIME; exec 3<>"/dev/tcp/$0/$1" || exit 1; e=$EPOCHREALTIME
+    echo $(((${e/[.,]/} - ${s/[.,]/}) / 1000))' "${1%:*}" "${1##*:}" 2>/dev/null 9>&-) || took=$2
+  [[ $took =~ ^[0-9]+$ ]] || took=$2 # the clock was put back meanwhile
+  read_text "$KEEP/dials"
+  while IFS= read -r line; do [[ -z $line || $line == "$1 "* ]] || left+="$line"$'\n'; done <<<"$REPLY"
+  write_text "$KEEP/dials" "$left$1 $took"
+}
+
+adapt_dials() { # FOLDERS: a source that is far away gets a second for a dial, where one near gets 300 ms
+  local file line text address
+  for file in "$1"/*/hosts.toml; do
+    read_text "$file"
+    [[ $REPLY == *"$NEAR"* ]] || continue
+    text='' address=''
+    while IFS= read -r line; do
+      if [[ $line =~ ^\[host\.\"(https?)://([^\"/]+)\"\]$ ]]; then
+        address=${BASH_REMATCH[2]}
+        [[ $address == *:* ]] || if [[ ${BASH_REMATCH[1]} == http ]]; then address+=:80; else address+=:443; fi
+      elif [[ $line == "$NEAR" ]] && is_far "$address"; then
+        line=$FAR
+      fi
+      text+=$line$'\n'
+    done <<<"${REPLY%$'\n'}"
+    write_text "$file" "${text%$'\n'}" || return 1
+  done
+}
+
+is_far() { # ADDRESS: a connection takes 100 ms or more; an address that no proof has measured is measured now
+  local try
+  for try in known measured; do
+    [[ $try == known ]] || measure "$1" 0 || return 1
+    if read_text "$KEEP/dials" && [[ $'\n'$REPLY =~ $'\n'"$1 "([0-9]+)$'\n' ]]; then
+      ((BASH_REMATCH[1] >= 100))
+      return
+    fi
+  done
+  return 1
 }

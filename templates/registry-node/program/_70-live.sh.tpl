@@ -1,12 +1,22 @@
 # The live files below registry.d.
+#
+# containerd opens hosts.toml first and the CA files that it names a moment later, and one that is missing by then fails
+# the pull. So CA files are written before the hosts.toml that names them, and go a round after the last that did (FRESH:
+# folders whose hosts.toml this very run changed).
 
-sync_live() { # make registry.d equal to `current`; a round that finds it so runs one process (stat)
+find_wanted() { # the folder of what is to be live, in WANTED: what a rescue put in goes before the plan
+  WANTED="$KEEP/rescue/folders"
+  [[ -L $KEEP/rescue ]] || WANTED="$KEEP/current/folders"
+}
+
+sync_live() { # make registry.d equal to what is wanted; a round that finds it so runs one process (stat)
   local path folder file name owned='' wanted=' '
   local -a pairs=() dirty=() loose=()
-  [[ -L $KEEP/current ]] || return 0
-  for path in "$KEEP"/current/folders/*/*; do
+  find_wanted
+  [[ -d $WANTED ]] || return 0
+  for path in "$WANTED"/*/*; do
     [[ -f $path ]] || continue
-    name=${path#"$KEEP/current/folders/"}
+    name=${path#"$WANTED/"}
     [[ $wanted == *" ${name%/*} "* ]] || wanted+="${name%/*} "
     read_text "$path" && file=$REPLY
     if read_text "$LIVE/$name" && [[ $REPLY == "$file" && ! -L $LIVE/$name ]]; then
@@ -21,6 +31,11 @@ sync_live() { # make registry.d equal to `current`; a round that finds it so run
   read_text "$KEEP/owned" && owned=$REPLY
   find_stale_files
   [[ ${#dirty[@]} != 0 || ${#STALE[@]} != 0 || -e $LIVE/.registry-node || " ${owned//$'\n'/ }" != "$wanted" ]] || return 0
+  if [[ -n $FOREIGN_AGENT ]]; then
+    fail foreign "$LIVE is kept by another agent ($FOREIGN_AGENT) and differs from the plan: left alone"
+    return 1
+  fi
+  for name in $wanted; do is_in_the_way "$name" && return 1; done
   write_live "$wanted" "$owned" "${dirty[@]}" && return 0
   rm -rf "$LIVE/.registry-node"
   fail disk "cannot write below $LIVE: disk full or read-only?"
@@ -41,12 +56,13 @@ find_wrong_modes() { # WANTED LIVE WANTED LIVE…: names of live files with anot
   done
 }
 
-find_stale_files() { # CA files of ours that `current` does not name, in STALE
+find_stale_files() { # CA files of ours that are not wanted, in STALE
   local folder path
   STALE=()
-  for folder in "$KEEP"/current/folders/*; do
+  for folder in "$WANTED"/*; do
+    [[ $FRESH != *" ${folder##*/} "* ]] || continue
     for path in "$LIVE/${folder##*/}"/ca-????????????.crt; do
-      [[ ! -e $path || -e $KEEP/current/folders/${path#"$LIVE/"} ]] || STALE+=("$path")
+      [[ ! -e $path || -e $WANTED/${path#"$LIVE/"} ]] || STALE+=("$path")
     done
   done
 }
@@ -58,24 +74,38 @@ write_live() { # WANTED OWNED DIRTY…: what is ours is noted before it is made;
   (umask 022 && mkdir -p "$LIVE") && mkdir -p "$LIVE/.registry-node" || return 1
   [[ -z $list ]] || write_text "$KEEP/owned" "$owned${list%$'\n'}" || return 1
   for name in "$@"; do [[ $name == */hosts.toml ]] || put "$name" || return 1; done
-  for name in "$@"; do [[ $name != */hosts.toml ]] || put "$name" || return 1; done
+  for name in "$@"; do [[ $name != */hosts.toml ]] || { FRESH+="${name%/*} " && put "$name"; } || return 1; done
   [[ ${#STALE[@]} == 0 ]] || rm -f "${STALE[@]}" || return 1
-  for name in $owned; do
-    [[ $wanted == *" $name "* ]] && continue
-    # Only files of our names go; a folder that holds anything else stays.
-    rm -f "$LIVE/$name/hosts.toml" "$LIVE/$name"/ca-????????????.crt || return 1
-    [[ ! -d $LIVE/$name ]] || rmdir --ignore-fail-on-non-empty "$LIVE/$name"
-    log "removed $LIVE/$name"
-  done
   list=''
   for name in $wanted; do list+="$name"$'\n'; done
+  for name in $owned; do
+    [[ $wanted == *" $name "* ]] && continue
+    remove_folder "$name" || return 1
+    [[ -z $REPLY ]] || list+="$name"$'\n'
+  done
   [[ $list == "$owned" ]] || write_text "$KEEP/owned" "${list%$'\n'}" || return 1
   rm -rf "$LIVE/.registry-node"
 }
 
-put() { # FOLDER/FILE: from `current` to registry.d, by rename
+remove_folder() { # FOLDER: only files of our names go, hosts.toml a round before the rest; REPLY tells what is left
+  REPLY=''
+  [[ ! -L $LIVE/$1 ]] || return 0
+  if [[ -e $LIVE/$1/hosts.toml ]]; then
+    FRESH+="$1 "
+    rm -f "$LIVE/$1/hosts.toml" || return 1
+  fi
+  if [[ $FRESH == *" $1 "* ]]; then
+    REPLY='CA files'
+    return 0
+  fi
+  rm -f "$LIVE/$1"/ca-????????????.crt || return 1
+  [[ ! -d $LIVE/$1 ]] || rmdir --ignore-fail-on-non-empty "$LIVE/$1" || return 1
+  log "removed $LIVE/$1"
+}
+
+put() { # FOLDER/FILE: from what is wanted to registry.d, by rename
   local part="$LIVE/.registry-node/part"
   [[ -d $LIVE/${1%/*} ]] || mkdir -m 0755 "$LIVE/${1%/*}" || return 1
-  cp --preserve=mode "$KEEP/current/folders/$1" "$part" && sync "$part" && mv -fT "$part" "$LIVE/$1" || return 1
+  cp --preserve=mode "$WANTED/$1" "$part" && sync "$part" && mv -fT "$part" "$LIVE/$1" || return 1
   log "wrote $LIVE/$1"
 }

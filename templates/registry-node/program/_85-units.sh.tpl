@@ -24,7 +24,7 @@ set_units() { # the timer follows the plan's interval, the path unit the folders
 }
 
 set_drop_in() { # KIND TEXT: true if it was another one
-  local path="$UNITS/registry-node.$1.d/50-plan.conf"
+  local path="$DROP_INS/registry-node.$1.d/50-plan.conf"
   read_text "$path" && [[ $REPLY == "$2"$'\n' ]] && return 1
   (umask 022 && mkdir -p "${path%/*}") && write_text "$path" "$2" && chmod 0644 "$path"
 }

@@ -1,73 +1,65 @@
 # The commands.
 
+HELP='registry-node keeps the sources that containerd pulls platform images from, as the registry module says.
+
+  registry-node status        what is live on this node, and why (changes nothing)
+  registry-node rescue help   pull from a source given by hand, when deckhouse itself cannot be pulled
+  registry-node run           one round now; systemd starts it by itself (registry-node.timer)
+
+Attempts and changes: journalctl -u registry-node. Files: /etc/containerd/registry.d, /var/lib/registry-node.
+'
+
 run() {
-  local status=0
-  [[ -d $RUN && -d $KEEP/layouts ]] || mkdir -p "$RUN" "$KEEP/layouts" || return 1
-  exec 9>"$RUN/lock"
-  if ! flock --nonblock 9; then
-    log "another run is under way"
-    return 0
-  fi
-  sync_live || { status=1; log_once disk "$ERROR_MESSAGE"; }
-  connect || return "$status"
+  local code=0
+  take_lock 0 || return 0
+  [[ -e $RUN/leaving || -e $KEEP/uninstall ]] || keep_live
+  connect || return "$code"
   ask_plan
   detect
+  if [[ -z $ERROR_CLASS && -f $KEEP/uninstall ]]; then
+    read_line "$KEEP/uninstall" && uninstall "$REPLY" && return "$code"
+  fi
   if [[ -z $ERROR_CLASS ]]; then
     try_candidate
-    [[ -z $WENT_LIVE ]] || sync_live || { status=1; log_once disk "$ERROR_MESSAGE"; }
+    [[ -z $WENT_LIVE ]] || keep_live
   fi
   set_units
   report
   # systemd does not watch the folders while this service runs: look once more for what came meanwhile.
-  sync_live || status=1
-  return "$status"
+  [[ -f $KEEP/uninstall ]] || keep_live
+  return "$code"
 }
 
-status() {
-  local folder line token=''
-  [[ -r $KEEP/layouts ]] || { echo "registry-node has not run on this node yet (or: not root)"; return 1; }
-  if token_of "$KEEP/current"; then echo "live:      $REPLY"; else echo "live:      nothing of ours"; fi
-  if token_of "$KEEP/candidate"; then
-    token=$REPLY
-    echo "candidate: $token"
-    if [[ -f $KEEP/trial ]]; then
-      local tried attempts next class message
-      { read -r tried && read -r attempts && read -r next && read -r class && IFS= read -r message; } <"$KEEP/trial"
-      echo "           not proven after $attempts attempts ($class): $message"
-      if [[ $next == "$NEVER" ]]; then echo "           tried again with the next plan only"
-      else printf '           tried again from %(%H:%M:%S)T UTC\n' "$next"; fi
-      [[ $tried == "$token" ]] || echo "           (that was $tried)"
-    fi
+keep_live() { # the caller's code tells systemd
+  find_foreign_agent
+  sync_live && return 0
+  code=1
+  log_once "$ERROR_CLASS" "$ERROR_MESSAGE"
+}
+
+take_lock() { # SECONDS to wait
+  if ! { [[ -d $RUN && -d $KEEP/layouts ]] || mkdir -p "$RUN" "$KEEP/layouts"; } || ! : >"$RUN/lock"; then
+    log "cannot write below $KEEP and $RUN: not root, disk full or read-only?"
+    return 1
   fi
-  [[ -f $KEEP/restored ]] && read_line "$KEEP/restored" && echo "restored:  plan $REPLY is older than what is live: ignored"
-  read_line "$KEEP/interval" && echo "interval:  ${REPLY:-20} s"
-  read_line "$RUN/containerd" && read -r _ _ line token <<<"$REPLY" &&
-    echo "containerd: started with config_path: $line; foreign registry settings: $token"
-  for folder in "$KEEP"/current/folders/*; do
-    [[ -d $folder ]] || continue
-    echo "$LIVE/${folder##*/}:"
-    if ! is_as_wanted "$folder"; then echo "  differs from the plan; the next run puts it back"; fi
-    read_text "$LIVE/${folder##*/}/hosts.toml" || continue
-    while IFS= read -r line; do
-      case $line in
-        '[host."'*'"]') echo "  first tried: ${line:7:-2}" ;;
-        'server = '*) line=${line#*'"'} && token=${line%'"'} ;;
-      esac
-    done <<<"$REPLY"
-    echo "  last tried:  ${token:-unknown}"
-  done
-  for line in "$RUN"/said-*; do [[ -f $line ]] && read_line "$line" && echo "complaint: $REPLY"; done
-  return 0
+  exec 9>"$RUN/lock"
+  flock --timeout "$1" 9 && return 0
+  log "another run is under way$( (($1 == 0)) || echo ": wait for it, or systemctl stop registry-node.service")"
+  return 1
+}
+
+say_wrong() { # WHAT
+  echo "not understood: $1 (registry-node help; registry-node rescue help)" >&2
+  return 2
 }
 
 main() {
-  case ${1:-run} in
+  case ${1:-help} in
     run) run ;;
     status) status ;;
-    *)
-      echo "usage: registry-node [run|status]" >&2
-      return 2
-      ;;
+    rescue) rescue "${@:2}" ;;
+    help | -h | --help) printf '%s' "$HELP" ;;
+    *) say_wrong "$*" ;;
   esac
 }
 
