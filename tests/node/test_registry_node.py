@@ -8,85 +8,31 @@ x what the registry answers x what is away (kubeconfig, API, Secret) x role of t
 import json
 import os
 import resource
-import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import pytest
-from d8registry.containerd import build_hosts_folder
-from d8registry.model.cluster import FailureClass, Witness, WitnessResult
-from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST, Credentials, Endpoint, Source
-from d8registry.model.secret import Secret
-from d8registry.nodes import Canaries, Layout, NodePlan, Proof, build_layout, build_plan, build_proof
+from d8registry.model.cluster import FailureClass, WitnessResult
+from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST, Source
+from d8registry.nodes import Layout
 
 from tests.support.kubelet_api import METADATA_TYPE, SECRET_PATH
-from tests.support.scratch_node import ScratchNode, end_group
-
-PASSWORD = 'pass|word "quoted" \\1 $HOME `id`'
-CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
-HOSTS = f"{FIXED_HOST}/hosts.toml"
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[ScratchNode]:
-    scratch = ScratchNode(folder=tmp_path)
-    yield scratch
-    scratch.close()
-    assert scratch.api.surprises == []
-
-
-def source(host: str = "registry-b.test", ca: str = CA) -> Source:
-    credentials = Credentials(username="user", password=Secret(PASSWORD))
-    return Source(base=FIXED_BASE, endpoint=Endpoint(host=host, path="/deckhouse/ee", ca=ca, credentials=credentials))
-
-
-def layout(node: ScratchNode, *sources: Source, pulls: tuple[str, ...] = (), digest: str = "") -> Layout:
-    wanted = sources or (source(),)
-    proof = build_proof(
-        build_hosts_folder(wanted[:1], folder=FIXED_HOST),
-        reference=FIXED_BASE.build_reference(digest or node.manifest),
-        address="127.0.0.1:1",
-        master_pulls=pulls,
-    )
-    return build_source_layout({FIXED_HOST: wanted}, [proof])
-
-
-def build_source_layout(folders: Mapping[str, Sequence[Source]], proofs: Sequence[Proof] = ()) -> Layout:
-    return build_layout([build_hosts_folder(sources, folder=host) for host, sources in folders.items()], proofs)
-
-
-def plan(counter: int, default: Layout, canary: Layout | None = None, interval: int = 5) -> NodePlan:
-    layouts = {"steady": default} if canary is None else {"steady": default, "candidate": canary}
-    canaries = None if canary is None else Canaries(layout="candidate", nodes=("worker-0",))
-    return build_plan(
-        counter=counter,
-        salt="a1",
-        epoch="3f9c2a1b",
-        interval_seconds=interval,
-        default="steady",
-        layouts=layouts,
-        canaries=canaries,
-    )
-
-
-def witness(node: ScratchNode) -> Witness:
-    report = node.read_witness()
-    assert isinstance(report, Witness)
-    return report
-
-
-def called(node: ScratchNode, command: str) -> list[str]:
-    return [" ".join(call) for call in node.read_calls() if call[0] == command]
+from tests.support.node_plans import (
+    HOSTS,
+    PASSWORD,
+    build_source_layout,
+    called,
+    expected_files,
+    layout,
+    plan,
+    source,
+    witness,
+)
+from tests.support.scratch_node import ScratchNode, end_group, running
 
 
 def stamp_live(node: ScratchNode) -> dict[str, tuple[int, int, int]]:
     found = {str(path): path.stat() for path in (node.live, *node.live.rglob("*"))}
     return {name: (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in found.items()}
-
-
-def expected_files(wanted: Layout) -> dict[str, str]:
-    return {f"{folder.name}/{entry.name}": entry.content for folder in wanted.folders for entry in folder.files}
 
 
 def test_a_new_plan_is_proven_written_and_reported(node: ScratchNode) -> None:
@@ -523,18 +469,3 @@ def test_killed_at_any_writing_command_leaves_old_or_new_and_the_next_run_ends_r
             break
     assert survivors == 2, "the program runs more commands than were tried"
     assert step > 20
-
-
-class running:
-    """A process that stands in for containerd, so that /proc tells a start time."""
-
-    def __init__(self, node: ScratchNode) -> None:
-        self.node = node
-
-    def __enter__(self) -> None:
-        self.process = subprocess.Popen(["sleep", "60"])
-        (self.node.folder / "main-pid").write_text(f"{self.process.pid}\n")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()

@@ -47,20 +47,25 @@ class KubeletApi:
 
     def start(self) -> None:
         """Issue certificates, write kubelet.conf's parts into `folder`, listen on a free port."""
-        authority, authority_key = _issue("box CA", None, None)
-        _write_pair(self.folder / "server.pem", *_issue("127.0.0.1", authority, authority_key))
-        _write_pair(self.folder / "kubelet.pem", *_issue(f"system:node:{self.node}", authority, authority_key))
-        (self.folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+        if not (self.folder / "ca.pem").exists():
+            self._issue_certificates()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "server.pem")
         context.load_verify_locations(self.folder / "ca.pem")
         context.verify_mode = ssl.CERT_REQUIRED
+        # Started again after `stop`, it listens where the kubeconfig says.
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self._build_handler())
         self.server.daemon_threads = True
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
+
+    def _issue_certificates(self) -> None:
+        authority, authority_key = _issue("box CA", None, None)
+        _write_pair(self.folder / "server.pem", *_issue("127.0.0.1", authority, authority_key))
+        _write_pair(self.folder / "kubelet.pem", *_issue(f"system:node:{self.node}", authority, authority_key))
+        (self.folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
 
     def stop(self) -> None:
         """Close the port."""
@@ -106,8 +111,8 @@ class KubeletApi:
                 self.surprises.append(f"PATCH with {content_type}")
                 return 415, {}
             patch = json.loads(body)["metadata"]
-            self.labels.update(patch.get("labels", {}))
-            self.annotations.update(patch.get("annotations", {}))
+            _merge(self.labels, patch.get("labels", {}))
+            _merge(self.annotations, patch.get("annotations", {}))
             return 200, {"metadata": {"name": self.node}}
         self.surprises.append(f"{method} {path} ({accept})")
         return 403, {"kind": "Status", "code": 403}
@@ -138,6 +143,14 @@ class KubeletApi:
                 pass
 
         return Handler
+
+
+def _merge(target: dict[str, str], patch: dict[str, str | None]) -> None:
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        else:
+            target[key] = value
 
 
 def _issue(name: str, authority: x509.Certificate | None, authority_key: Key | None) -> tuple[x509.Certificate, Key]:

@@ -24,7 +24,7 @@ PARTS = Path(__file__).parents[2] / "templates/registry-node/program"
 PASSED_ON = frozenset(
     (
         *("curl", "flock", "jq", "base64", "mv", "cp", "rm", "rmdir", "mkdir", "chmod", "ln", "sync", "stat"),
-        *("readlink", "date", "tee", "sha256sum", "timeout", "uname"),
+        *("readlink", "date", "tee", "sha256sum", "timeout", "uname", "install", "grep"),
     )
 )
 
@@ -49,11 +49,19 @@ if [[ $# -gt 0 ]]; then
   shift 2
 fi
 if [[ -e $root/status ]]; then cat $root/error >&2; exit "$(<$root/status)"; fi
+if [[ -e $root/die ]]; then read -r _ _ _ _ _ session _ </proc/$$/stat; kill -9 -- -$session 0; fi
 if [[ -s $root/error ]]; then cat $root/error >&2; exit 1; fi
 case $command in
   *fetch-object) exec cat "$root/content/${{1##*@}}" ;;
   *fetch-blob) exec cat "$root/content/$2" ;;
 esac
+"""
+
+# bash itself counts: every command of the program, also in functions and subshells.
+_CUT = """cut_after=$1
+set -o functrace
+trap '((--cut_after > 0)) || kill -9 0' DEBUG
+source "$0" run
 """
 
 _SYSTEMCTL = """#!/bin/bash
@@ -115,18 +123,28 @@ class ScratchNode:
             if path.name in PASSED_ON and path.name not in names:
                 path.unlink()
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the program once, in a process group of its own."""
+    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the program once, in a process group of its own, with `given` on its standard input."""
         with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(given, timeout=120)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the program and leave it running."""
+        return self._start([str(self.program), *(arguments or ("run",))])
+
+    def run_until(self, command: int) -> subprocess.CompletedProcess[str]:
+        """Run one round, and cut its power (the whole process group) before its n-th command."""
+        with self._start(["-c", _CUT, str(self.program), str(command)]) as process:
+            out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess((), process.returncode, out, err)
+
+    def _start(self, words: list[str]) -> subprocess.Popen[str]:
         environment = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "REGISTRY_NODE_ROOT": str(self.root)}
         return subprocess.Popen(
-            ["bash", str(self.program), *(arguments or ("run",))],
+            ["bash", *words],
             env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -171,6 +189,21 @@ class ScratchNode:
             (folder / name).write_text(text)
         for shim in folder.iterdir():
             shim.chmod(0o755)
+
+
+class running:
+    """A process that stands in for containerd, so that /proc tells a start time."""
+
+    def __init__(self, node: ScratchNode) -> None:
+        self.node = node
+
+    def __enter__(self) -> None:
+        self.process = subprocess.Popen(["sleep", "600"])
+        (self.node.folder / "main-pid").write_text(f"{self.process.pid}\n")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
 
 
 def end_group(process: subprocess.Popen[str]) -> None:

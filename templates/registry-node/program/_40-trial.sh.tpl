@@ -70,6 +70,7 @@ is_in_the_way() { # FOLDER: something of a user's stands where containerd would 
   path="$LIVE/$1"
   [[ ! -L $path && (! -e $path || -d $path) ]] && path+=/hosts.toml && [[ ! -L $path && ! -d $path ]] && return 1
   fail foreign "$path is a link, or not what containerd reads there; it is left alone: move it away"
+  return 0
 }
 
 is_owned() { # FOLDER

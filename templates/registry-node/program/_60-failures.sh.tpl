@@ -9,8 +9,8 @@ explain() { # HOSTS STATUS REFERENCE: class and message of what ctr said, withou
       *) [[ -n $text ]] || text=$line ;;
     esac
     # Seconds, or a date; an hour at most, or a registry could keep a node from ever asking again.
-    [[ $line =~ response.header.retry-after=\"?([^\"]+[^\"[:space:]]) || $line =~ response.header.retry-after=([0-9]) ]] &&
-      set_retry_after "${BASH_REMATCH[1]}"
+    [[ ! $line =~ response.header.retry-after=(\"([^\"]+)\"|[^[:space:]]+) ]] ||
+      set_retry_after "${BASH_REMATCH[2]:-${BASH_REMATCH[1]}}"
   done <"$RUN/ctr.err"
   if (($2 == 124 || $2 == 137)); then
     class=timeout text='no answer within the time given'

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan that uninstalls: one last word, then nothing of ours, whatever was killed in between."""
+
+import json
+
+from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST
+from d8registry.nodes import build_uninstall_plan
+
+from tests.support.node_plans import called, expected_files, layout, plan
+from tests.support.scratch_node import ScratchNode
+
+UNITS = ("service", "timer", "path")
+
+
+def install(node: ScratchNode) -> None:
+    """What the node step leaves on a node, and a plan gone live on a master."""
+    for folder in ("opt/deckhouse/bin", "opt/deckhouse/registry-node"):
+        (node.root / folder).mkdir(parents=True)
+        (node.root / folder / "registry-node").write_text("program")
+    (node.root / "etc/systemd/system").mkdir(parents=True)
+    for unit in UNITS:
+        (node.root / f"etc/systemd/system/registry-node.{unit}").write_text("unit")
+    node.api.labels["node-role.kubernetes.io/control-plane"] = ""
+    node.publish(plan(1, layout(node, pulls=(FIXED_BASE.build_reference(f"sha256:{'a' * 64}"),))))
+    node.run()
+    assert (node.live / FIXED_HOST / "hosts.toml").exists()
+
+
+def find_ours(node: ScratchNode) -> list[str]:
+    return [str(path.relative_to(node.root)) for path in node.root.rglob("*registry-node*")]
+
+
+def uninstall(node: ScratchNode) -> str:
+    wanted = build_uninstall_plan(counter=2, epoch="3f9c2a1b", salt="a1")
+    return node.publish(wanted)
+
+
+def test_a_node_says_so_once_and_then_removes_everything_of_ours(node: ScratchNode) -> None:
+    install(node)
+    (node.live / "users.test").mkdir()
+    (node.live / "users.test/hosts.toml").write_text("mine")
+    token = uninstall(node)
+    node.run()
+    report = json.loads(node.api.annotations["registry.deckhouse.io/node-report"])
+    assert (report["token"], report["result"]) == (token, "uninstalling")
+    assert node.api.labels["registry.deckhouse.io/node-state"] == "uninstalling"
+    node.read_calls()
+    ran = node.run()
+    assert ran.returncode == 0, ran.stderr
+    assert node.api.annotations == {}
+    assert node.api.labels == {"node-role.kubernetes.io/control-plane": ""}
+    assert find_ours(node) == []
+    assert node.read_live() == {"users.test/hosts.toml": "mine"}
+    assert not (node.live / FIXED_HOST).exists()
+    systemctl = [call for call in called(node, "systemctl") if "show" not in call]
+    assert systemctl == [
+        "systemctl disable registry-node.timer registry-node.path",
+        "systemctl stop registry-node.timer registry-node.path",
+        "systemctl daemon-reload",
+    ]
+
+
+def test_what_was_pinned_is_let_go(node: ScratchNode) -> None:
+    install(node)
+    node.read_calls()
+    uninstall(node)
+    node.run()
+    assert any(call.endswith("io.cri-containerd.pinned=") for call in called(node, "ctr"))
+
+
+def test_a_folder_on_the_list_of_the_platforms_step_is_left_to_that_step(node: ScratchNode) -> None:
+    install(node)
+    wanted = expected_files(layout(node))
+    (node.live / "deckhouse_hosts_state.json").write_text(json.dumps([FIXED_HOST]))
+    uninstall(node)
+    node.run()
+    node.run()
+    assert find_ours(node) == []
+    assert node.read_live().items() >= wanted.items()
+
+
+def test_an_older_plan_that_uninstalls_is_not_believed(node: ScratchNode) -> None:
+    install(node)
+    node.publish(plan(5, layout(node)))
+    node.run()
+    uninstall(node)
+    node.run()
+    assert node.api.labels["registry.deckhouse.io/node-state"] == "restored"
+    assert (node.live / FIXED_HOST / "hosts.toml").exists()
+
+
+def test_a_module_that_is_enabled_again_meanwhile_takes_the_node_back(node: ScratchNode) -> None:
+    install(node)
+    uninstall(node)
+    node.run()
+    wanted = layout(node)
+    node.publish(plan(3, wanted))
+    node.run()
+    assert node.read_live() == expected_files(wanted)
+    assert node.api.labels["registry.deckhouse.io/node-state"] == "applied"
+
+
+def test_killed_at_any_command_the_next_rounds_finish_it(node: ScratchNode) -> None:
+    node.keep_shims({"mv", "rm", "rmdir"})
+    for step in range(1, 60):
+        for folder in ("opt/deckhouse", "etc/systemd"):
+            for path in sorted((node.root / folder).rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+            if (node.root / folder).exists():
+                (node.root / folder).rmdir()
+        install(node)
+        uninstall(node)
+        node.fuse.write_text(f"{step}\n")
+        killed = any(node.run().returncode != 0 for _ in range(2))
+        node.fuse.unlink(missing_ok=True)
+        for _ in range(3):
+            if (node.root / "opt/deckhouse/bin/registry-node").exists() or node.keep.exists():
+                node.run()
+        assert find_ours(node) == [], f"killed at command {step}"
+        assert "registry.deckhouse.io/node-state" not in node.api.labels
+        if not killed:
+            break
+    assert not killed
+    assert step > 5
