@@ -102,7 +102,7 @@ def test_a_module_that_is_enabled_again_meanwhile_takes_the_node_back(node: Scra
 
 def test_killed_at_any_command_the_next_rounds_finish_it(node: ScratchNode) -> None:
     node.keep_shims({"mv", "rm", "rmdir"})
-    for step in range(1, 60):
+    for step in range(1, 90, 3):
         for folder in ("opt/deckhouse", "etc/systemd"):
             for path in sorted((node.root / folder).rglob("*"), reverse=True):
                 path.rmdir() if path.is_dir() else path.unlink()
