@@ -147,3 +147,14 @@ def test_the_procedure_is_printed_without_anything_installed(node: ScratchNode) 
     assert told.returncode == 0
     for step in ("rescue install --source", "systemctl restart kubelet", "ModuleConfig deckhouse", "rescue undo"):
         assert step in told.stdout
+
+
+def test_a_kubelet_whose_own_settings_have_that_name_is_left_alone(broken: ScratchNode) -> None:
+    path = broken.root / "var/lib/kubelet/config.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"kind":"KubeletConfiguration"}')
+    ran = rescue(broken, "install", *SOURCE)
+    assert ran.returncode == 0
+    assert "is left alone" in ran.stderr
+    rescue(broken, "undo")
+    assert path.read_text() == '{"kind":"KubeletConfiguration"}'

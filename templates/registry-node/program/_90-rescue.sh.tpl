@@ -155,6 +155,12 @@ teach_kubelet() { # its own credentials, tried after those of a pull secret
     read_text "$file"
     write_text "$KEEP/kubelet.json" "${REPLY%$'\n'}" || return 1
   fi
+  if [[ -s $KEEP/kubelet.json ]] && ! jq -e 'type == "object" and has("kind") == false' "$KEEP/kubelet.json" >/dev/null; then
+    # A kubelet whose own settings have that name: nothing of ours may go into them.
+    echo "$file holds something else than credentials and is left alone: pods whose pull secret the source refuses fail" >&2
+    rm -f "$KEEP/kubelet.json"
+    return 0
+  fi
   mkdir -p "${file%/*}"
   printf '%s\n' "$base" "$user" "$password" | jq -Rs --slurpfile old "$KEEP/kubelet.json" '
     split("\n") as [$base, $user, $password]
