@@ -18,8 +18,8 @@ import pytest
 from d8registry.model.cluster import FailureClass, Witness, WitnessResult
 
 from tests.node.record_failures import PASSWORD, list_failures
-from tests.node.test_registry_node import layout, plan
 from tests.support.containerd import Generation
+from tests.support.node_plans import layout, plan
 from tests.support.scratch_node import ScratchNode, read_program
 
 FOLDER = Path(__file__).with_name("failures")

@@ -439,33 +439,3 @@ def test_a_report_that_got_lost_is_written_again(node: ScratchNode) -> None:
     os.utime(told, (1, 1))
     node.run()
     assert witness(node).result is WitnessResult.APPLIED
-
-
-def test_killed_at_any_writing_command_leaves_old_or_new_and_the_next_run_ends_right(node: ScratchNode) -> None:
-    node.keep_shims({"mv", "ln", "cp", "rm", "mkdir", "chmod"})
-    old = layout(node, source("registry-c.test", ca="old\n"))
-    new = build_source_layout({FIXED_HOST: [source(), source("registry-c.test", ca="old\n")]}, layout(node).proofs)
-    node.publish(plan(1, old))
-    node.run()
-    allowed = {expected_files(wanted)[HOSTS] for wanted in (old, new)}
-    survivors = 0
-    for step in range(1, 80):
-        wanted = new if step % 2 else old
-        token = node.publish(plan(step + 1, wanted))
-        node.fuse.write_text(f"{step}\n")
-        killed = node.run().returncode != 0
-        live = node.read_live()
-        assert live[HOSTS] in allowed
-        for name in {line.split('"')[1] for line in live[HOSTS].split("\n") if line.strip().endswith('.crt",')}:
-            assert f"{FIXED_HOST}/{name}" in live, f"killed at command {step}: a CA file is missing"
-        node.fuse.unlink(missing_ok=True)
-        if (node.keep / "trial").exists():  # a killed ctr counts as a failed try: do not wait for the next one
-            (node.keep / "trial").unlink()
-        node.run()
-        assert node.read_live() == expected_files(wanted), f"killed at command {step}"
-        assert (witness(node).token, witness(node).result) == (token, WitnessResult.APPLIED)
-        survivors += not killed
-        if survivors == 2:  # once for each direction
-            break
-    assert survivors == 2, "the program runs more commands than were tried"
-    assert step > 20

@@ -1,20 +1,23 @@
 # Failures: one word and one line for people, from what ctr says.
 
 explain() { # HOSTS STATUS REFERENCE: class and message of what ctr said, without query strings and passwords
-  local text='' line class
+  local text='' line class tried='' pattern=' error="(([^"\\]|\\.)*)"'
   while IFS= read -r line; do
     case $line in
       'ctr: '*) text=${line#ctr: } ;;
-      'time="'* | '') ;;
+      'time="'*) [[ ! $line =~ $pattern ]] || tried=${BASH_REMATCH[1]//\\\"/\"} ;;
+      '') ;;
       *) [[ -n $text ]] || text=$line ;;
     esac
     # Seconds, or a date; an hour at most, or a registry could keep a node from ever asking again.
     [[ ! $line =~ response.header.retry-after=(\"([^\"]+)\"|[^[:space:]]+) ]] ||
       set_retry_after "${BASH_REMATCH[2]:-${BASH_REMATCH[1]}}"
   done <"$RUN/ctr.err"
-  if (($2 == 124 || $2 == 137)); then
+  if (($2 == 124 || $2 == 137)) && [[ -z $tried ]]; then
     class=timeout text='no answer within the time given'
   else
+    # Cut off while it tried the next way: what it said of the one before.
+    text=${text:-$tried}
     class=$(classify "$text")
     if [[ $class == tls && $text == *'certificate has expired or is not yet valid'* ]] && is_clock_wrong "$text"; then
       class=clock text="this node's clock is ${REPLY:-behind}; $text"
@@ -49,11 +52,11 @@ hide_passwords() { # HOSTS TEXT: the text in REPLY without any password that sta
 
 classify() { # TEXT: one word for what went wrong (messages of containerd 1.7 and 2.x, and of Go's net/http)
   # A status is an answer: nothing that the registry wrote beside it is looked at.
-  if [[ $1 =~ unexpected\ status.*:\ ([0-9]{3})\ [A-Z] || $1 =~ status:?\ ([0-9]{3})\  ]]; then
-    case ${BASH_REMATCH[1]} in
+  if [[ $1 =~ unexpected\ ([A-Z]+\ )?status.*:\ ([0-9]{3})\ [A-Z] ]]; then
+    case ${BASH_REMATCH[2]} in
       401 | 403) echo auth ;;
       404) echo not-found ;;
-      408 | 504) echo timeout ;;
+      408) echo timeout ;;
       429) echo rate-limited ;;
       5??) echo server ;;
       *) echo other ;;
@@ -68,7 +71,7 @@ classify() { # TEXT: one word for what went wrong (messages of containerd 1.7 an
     *'no such host'* | *'server misbehaving'* | *'lookup '*) echo dns ;;
     *'handshake timeout'* | *'Client.Timeout'*) echo timeout ;;
     *'dial tcp'*'i/o timeout'* | *'connection refused'* | *'no route to host'* | *'network is unreachable'*) echo tcp ;;
-    *'connection reset'* | *'broken pipe'* | *EOF* | *'dial tcp'*) echo tcp ;;
+    *'connection reset'* | *'broken pipe'* | *'": EOF'* | *'dial tcp'*) echo tcp ;;
     *'context deadline exceeded'* | *'i/o timeout'*) echo timeout ;;
     *': not found'* | *MANIFEST_UNKNOWN* | *NAME_UNKNOWN*) echo not-found ;;
     *) echo other ;;
