@@ -19,7 +19,6 @@ from d8registry.switching.decide import decide
 from d8registry.switching.decision import Decision
 from d8registry.switching.effects import build_operations
 from d8registry.switching.initial import resume_state
-from d8registry.switching.leaving import enable
 from d8registry.switching.observe import Inputs, find_highest_counter, observe
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import PLANS
@@ -71,6 +70,8 @@ def _reconcile(run: Run, seen: Mapping[str, Any]) -> Outputs:
             internal=restore_switches(run, seen),
         )
     if state.disabled is not None:
+        from d8registry.switching.leaving import enable
+
         enabled = Decision(state=enable(state, run.now, manages_hosts=observed.manages_hosts))
         operations = _write_state(enabled, run, observed, seen, expected=state.revision)
         return Outputs(operations=operations, internal=restore_switches(run, seen))

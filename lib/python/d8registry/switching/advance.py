@@ -11,7 +11,6 @@ from d8registry.model.settings import Mode
 from d8registry.model.state import Generation, Phase, Standing, State, Step, Switch
 from d8registry.switching.address import build_address, build_steady_address
 from d8registry.switching.asking import Questions
-from d8registry.switching.confirm_evidence import list_needing
 from d8registry.switching.fleet import is_lagging
 from d8registry.switching.layouts import find_retained_hosts
 from d8registry.switching.observed import Observed
@@ -82,6 +81,8 @@ def _leave(state: State, stage: Stage, questions: Questions, observed: Observed,
         return replace(state, switch=replace(switch, in_place=now))
     if stage.phase is Phase.EVIDENCE and observed.evidence is not None:
         kept = replace(switch, keep_host_ca=bool(observed.evidence.real_host))
+        from d8registry.switching.confirm_evidence import list_needing  # at rest no run pays for it
+
         return replace(state, switch=kept, leftovers=list_needing(observed.evidence, questions, observed))
     return state
 

@@ -3,15 +3,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from d8registry.checker.question import (
-    ImagesQuestion,
-    ProxyQuestion,
-    Question,
-    build_images_question,
-    build_proxy_question,
-)
-from d8registry.evidence.question import EvidenceQuestion, build_evidence_question
 from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST, Credentials
 from d8registry.model.image import RequiredImage
 from d8registry.model.settings import CheckMode, Mode
@@ -19,6 +12,10 @@ from d8registry.model.state import Phase, State, Step, Switch
 from d8registry.pki.material import Material
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import Proxy, find_plan, find_stage, is_roll_back
+
+if TYPE_CHECKING:  # at rest nothing is asked, and no run pays for them
+    from d8registry.checker.question import ImagesQuestion, ProxyQuestion, Question
+    from d8registry.evidence.question import EvidenceQuestion
 
 OLD_SECONDS, NEW_SECONDS = 30, 10
 _PROXY_STEPS = (Step.ADD_SOURCE, Step.START_PROXY, Step.SWITCH_ADDRESS, Step.PREFER_NEW, Step.CLEAN_UP)
@@ -32,14 +29,14 @@ class Questions:
     which of the images in use does the new registry lack. `proxy`: do its pods serve. `evidence`: what needs the old.
     """
 
-    images: ImagesQuestion | None = None
-    old: ImagesQuestion | None = None
-    new: ImagesQuestion | None = None
-    lacking: ImagesQuestion | None = None
-    proxy: ProxyQuestion | None = None
-    evidence: EvidenceQuestion | None = None
+    images: "ImagesQuestion | None" = None
+    old: "ImagesQuestion | None" = None
+    new: "ImagesQuestion | None" = None
+    lacking: "ImagesQuestion | None" = None
+    proxy: "ProxyQuestion | None" = None
+    evidence: "EvidenceQuestion | None" = None
 
-    def list_checks(self) -> tuple[Question, ...]:
+    def list_checks(self) -> "tuple[Question, ...]":
         """List what the probe hook is to ask."""
         everything: Iterable[Question | None] = (self.images, self.old, self.new, self.lacking, self.proxy)
         return tuple(question for question in everything if question is not None)
@@ -70,12 +67,16 @@ def build_questions(
     )
 
 
-def _ask_images(state: State, switch: Switch, observed: Observed) -> ImagesQuestion:
+def _ask_images(state: State, switch: Switch, observed: Observed) -> "ImagesQuestion":
+    from d8registry.checker.question import build_images_question
+
     return build_images_question(switch.candidate.endpoint, observed.required_images, nonce=_find_retry(state))
 
 
-def _ask_old(state: State, switch: Switch, observed: Observed) -> ImagesQuestion | None:
+def _ask_old(state: State, switch: Switch, observed: Observed) -> "ImagesQuestion | None":
     """Ask the old registry for one image, again and again; one that refused its password only after a `retry`."""
+    from d8registry.checker.question import build_images_question
+
     is_beside = state.current.mode is switch.candidate.mode and state.current.endpoint != switch.candidate.endpoint
     if not is_beside or is_roll_back(switch) or _is_final(switch) or not observed.deckhouse_images:
         return None
@@ -85,7 +86,9 @@ def _ask_old(state: State, switch: Switch, observed: Observed) -> ImagesQuestion
     )
 
 
-def _ask_new(state: State, switch: Switch, observed: Observed) -> ImagesQuestion | None:
+def _ask_new(state: State, switch: Switch, observed: Observed) -> "ImagesQuestion | None":
+    from d8registry.checker.question import build_images_question
+
     is_watched = switch.step is Step.PREFER_NEW or (switch.step, switch.phase) == (Step.FINALISE_NODES, Phase.EVIDENCE)
     if not is_watched or not observed.deckhouse_images:
         return None
@@ -95,7 +98,9 @@ def _ask_new(state: State, switch: Switch, observed: Observed) -> ImagesQuestion
     )
 
 
-def _ask_lacking(switch: Switch, observed: Observed, evidence: EvidenceQuestion | None) -> ImagesQuestion | None:
+def _ask_lacking(switch: Switch, observed: Observed, evidence: "EvidenceQuestion | None") -> "ImagesQuestion | None":
+    from d8registry.checker.question import build_images_question
+
     found = observed.evidence
     if evidence is None or found is None or found.key != evidence.key or not found.in_use:
         return None
@@ -113,7 +118,9 @@ def _ask_proxy(
     upstream_generation: str,
     users: tuple[Credentials, ...],
     users_generation: str,
-) -> ProxyQuestion | None:
+) -> "ProxyQuestion | None":
+    from d8registry.checker.question import build_proxy_question
+
     switch, stage = state.switch, find_stage(state)
     if served is None or switch is None or stage.proxy is Proxy.OFF or switch.step not in _PROXY_STEPS:
         return None
@@ -131,7 +138,9 @@ def _ask_proxy(
     )
 
 
-def _ask_evidence(state: State, switch: Switch) -> EvidenceQuestion | None:
+def _ask_evidence(state: State, switch: Switch) -> "EvidenceQuestion | None":
+    from d8registry.evidence.question import build_evidence_question
+
     if (switch.step, switch.phase) != (Step.FINALISE_NODES, Phase.EVIDENCE):
         return None
     old, new = state.current, switch.candidate

@@ -4,12 +4,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from d8registry.checker.question import render_questions
-from d8registry.evidence.question import render_question
 from d8registry.kube import bashible, platform, proxy
 from d8registry.kube.operations import Operation, apply_secret, delete_object, merge_secret
 from d8registry.model.state import State
 from d8registry.nodes.wire import render_plan
+from d8registry.switching.asking import Questions
 from d8registry.switching.plans import Proxy, find_stage
 from d8registry.switching.realise import Desired
 
@@ -28,14 +27,10 @@ def build_operations(state: State, desired: Desired, seen: Mapping[str, Any]) ->
 
 def _build(state: State, desired: Desired, seen: Mapping[str, Any]) -> Iterable[Operation]:
     revision = state.revision
-    questions = {
-        "questions": render_questions(desired.questions.list_checks()),
-        "evidence": render_question(desired.questions.evidence),
-    }
     secrets: dict[str, dict[str, str] | None] = {
         NODE_PLAN: {"plan": render_plan(desired.node_plan)},
         bashible.NAME: {"config": desired.bashible} if desired.bashible is not None else None,
-        QUESTIONS: questions,
+        QUESTIONS: _build_questions(desired.questions),
         **_build_proxy(desired),
     }
     for name, data in secrets.items():
@@ -48,6 +43,16 @@ def _build(state: State, desired: Desired, seen: Mapping[str, Any]) -> Iterable[
         yield from merge_secret(platform.NAME, desired.platform, original, revision, salt=state.salt)
     for name in desired.restarts:
         yield delete_object("Pod", name)
+
+
+def _build_questions(questions: Questions) -> dict[str, str]:
+    checks = questions.list_checks()
+    if not checks and questions.evidence is None:
+        return {"questions": "[]", "evidence": "null"}  # at rest no run pays for what renders them
+    from d8registry.checker.question import render_questions
+    from d8registry.evidence.question import render_question
+
+    return {"questions": render_questions(checks), "evidence": render_question(questions.evidence)}
 
 
 def _build_proxy(desired: Desired) -> dict[str, dict[str, str] | None]:

@@ -4,12 +4,10 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d8registry.checker.images import DECKHOUSE_CONTAINER, PlatformModule, required_images
-from d8registry.checker.result import parse_results
 from d8registry.errors import InvalidObject, InvalidSettings
-from d8registry.evidence.answer import parse_evidence
 from d8registry.kube import bashible, cluster, platform, settings
 from d8registry.kube.operations import REVISION
 from d8registry.model.cluster import FailureClass, Node, SecretCopy, Witness, WitnessResult
@@ -22,6 +20,10 @@ from d8registry.nodes.witness import Unreadable, parse_witness
 from d8registry.pki.bundle import is_certificate_bundle
 from d8registry.switching.material import read_rotate_after
 from d8registry.switching.observed import Observed
+
+if TYPE_CHECKING:
+    from d8registry.checker.result import CheckResult
+    from d8registry.evidence.answer import Evidence
 
 JSON = Any
 
@@ -41,6 +43,7 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
 
     `state` spares the parsing of CA certificates that it already holds.
     """
+    is_switching = state is not None and state.switch is not None  # at rest nothing was asked
     secrets, snapshots = inputs.secrets, inputs.snapshots
     seen = secrets.get(platform.NAME)
     endpoint = _read_platform(seen, state)
@@ -73,8 +76,8 @@ def observe(inputs: Inputs, state: State | None = None) -> Observed:
         proxy_images=tuple(sorted((digests.get("registry") or {}).values())),
         deckhouse_images=tuple(dict.fromkeys(_strip_base(image, bases) for image in images.values())),
         cluster_domain=(inputs.global_values.get("discovery") or {}).get("clusterDomain") or "cluster.local",
-        checks=parse_results(_get_text(secrets, "registry-checks", "checks")),
-        evidence=parse_evidence(_get_text(secrets, "registry-evidence", "evidence")),
+        checks=_read_checks(secrets) if is_switching else {},
+        evidence=_read_evidence(secrets) if is_switching else None,
         rotation=read_request(snapshots.get("requests", ()), "rotate-ca"),
         rotate_after=read_rotate_after(secrets.get("registry-pki")),
     )
@@ -90,6 +93,18 @@ def _read_platform(seen: JSON, state: State | None) -> Endpoint | None:
         if state is None or state.address is None:
             raise
         return None
+
+
+def _read_checks(secrets: Mapping[str, JSON]) -> "Mapping[str, CheckResult]":
+    from d8registry.checker.result import parse_results
+
+    return parse_results(_get_text(secrets, "registry-checks", "checks"))
+
+
+def _read_evidence(secrets: Mapping[str, JSON]) -> "Evidence | None":
+    from d8registry.evidence.answer import parse_evidence
+
+    return parse_evidence(_get_text(secrets, "registry-evidence", "evidence"))
 
 
 def read_nodes(entries: Sequence[JSON]) -> tuple[Node, ...]:

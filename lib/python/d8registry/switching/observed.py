@@ -4,14 +4,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from d8registry.checker.result import CheckResult
 from d8registry.errors import InvalidSettings
-from d8registry.evidence.answer import Evidence
 from d8registry.model.cluster import DeckhousePod, Node, ProxyPod, SecretCopy
 from d8registry.model.endpoint import Endpoint
 from d8registry.model.image import RequiredImage
 from d8registry.model.settings import ModuleSettings, Settings
+
+if TYPE_CHECKING:  # at rest no run pays for them
+    from d8registry.checker.result import CheckResult
+    from d8registry.evidence.answer import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,8 @@ class Observed:
     proxy_images: tuple[str, ...] = ()
     deckhouse_images: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
-    checks: Mapping[str, CheckResult] = field(default_factory=dict)
-    evidence: Evidence | None = None
+    checks: Mapping[str, "CheckResult"] = field(default_factory=dict)
+    evidence: "Evidence | None" = None
     rotation: str | None = None
     rotate_after: datetime | None = None
 
