@@ -12,17 +12,18 @@ from box.layout import RUN, cache_folder
 from box.report import Report, complain
 
 _ABOUT = """\
-A real small Kubernetes cluster on this machine: etcd, API server, controller-manager, scheduler, and three nodes
-(master-0, worker-0, worker-1) with real kubelets and containerd, each in namespaces of its own; registry
-registry-a.box.test with a set of platform images; stand-ins for the parts of the platform that the module meets.
-The machine's own network is not touched. Needs root.
+A real small Kubernetes cluster on this machine: etcd, API server, controller-manager, scheduler, nodes with real
+kubelets and containerd, each in namespaces of its own; registries that can be broken on purpose; stand-ins for the
+parts of the platform that the module meets; and the module itself, as it is shipped. The machine's own network is not
+touched. Needs root. docs/internal/BOX.md is the guide.
 """
 
 _EXAMPLES = (
     "python -m box up  # start it (the first time builds, for 15 minutes)",
-    "python -m box kubectl get nodes -o wide",
-    "python -m box status  # processes, nodes, logs",
-    "python -m box exec worker-0 -- ctr -n k8s.io images ls",
+    "python -m box status  # nodes, registries, queues, the module, processes",
+    "python -m box kubectl get pods -A -o wide",
+    "python -m box logs operator -f  # what the module's hooks do",
+    "python -m box registry fault registry-a 503  # and what they do when a registry is broken",
     "python -m box down  # remove all of it",
 )
 
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    where = f"run folder {RUN}: kubeconfig, logs/, registry-a/registry.log; cache: $BOX_CACHE or {cache_folder()}"
+    where = f"run folder {RUN}: kubeconfig, logs/, registries/; cache: $BOX_CACHE or {cache_folder()}"
     parser = Parser(
         prog="python -m box",
         description=_ABOUT,

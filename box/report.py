@@ -7,6 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
+
+_WIDE = 200
+
 
 class Report:
     """Prints lines that begin with the seconds since its creation; quiet ones only show when they take long."""
@@ -44,6 +48,11 @@ class Report:
         took = time.monotonic() - begin
         if took >= 0.5:
             self.line(f"{text}: done in {took:.1f} s")
+
+
+def open_console() -> Console:
+    """Return where tables go: as wide as the terminal, or wide enough for a line that a program reads."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def complain(text: str) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from box.layout import LOGS, RUN
 from box.overview import Line, Overview
+from box.report import open_console
 from box.state import State
 
 _RIGHT = {"MiB", "pid"}
@@ -16,7 +17,7 @@ _RIGHT = {"MiB", "pid"}
 
 def show_status(state: State, overview: Overview, console: Console | None = None) -> bool:
     """Print everything; returns whether all is well."""
-    console = console or Console(soft_wrap=True)
+    console = console or open_console()
     whole = "whole" if state.complete else "NOT whole: python -m box down, then up"
     console.print(f"box in {RUN}, since {state.since}, {whole}; {overview.memory} MiB; logs in {LOGS}", markup=False)
     console.print(f"module: {overview.module}", markup=False)

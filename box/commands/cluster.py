@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
         about="Start the box and return when all of it works. What a failed start leaves is removed by `down`.",
         examples=(
             "python -m box up",
-            "python -m box up --masters 3 --workers 5",
+            "python -m box up --masters 3 --workers 5 --containerd17 worker-4",
             "python -m box up --operator ./addon-operator  # the real one, built by you, in place of box.runner",
         ),
     )
