@@ -17,7 +17,7 @@ from pathlib import Path
 
 from box import core, process
 from box.build import Tools
-from box.bundle import collect, fetch_wheels, unpack, write_tar
+from box.bundle import SITECUSTOMIZE, build_bundle, unpack
 from box.errors import BoxError
 from box.layout import CORE, KUBECONFIG, LOGS, PYTHON, REPOSITORY, RUN
 from box.network import inside
@@ -45,7 +45,7 @@ def install_module(say: Callable[[str], None], bundle: Path | None = None) -> No
     shutil.copytree(REPOSITORY / "box" / "neighbour", FOLDER / "modules" / "800-neighbour", dirs_exist_ok=True)
     if bundle is None:
         bundle = FOLDER / "registry-module.tar"
-        write_tar(collect(REPOSITORY, fetch_wheels(say)), bundle)
+        build_bundle(bundle, say)
     unpack(bundle, MODULE)
     _make_python()
 
@@ -53,13 +53,12 @@ def install_module(say: Callable[[str], None], bundle: Path | None = None) -> No
 def _make_python() -> None:
     venv.create(PYTHON_OF_HOOKS, clear=True, symlinks=True, with_pip=False)
     (packages,) = PYTHON_OF_HOOKS.glob("lib/python3.*/site-packages")
-    source = Path(__file__).with_name("hook_sitecustomize.py")
-    shutil.copyfile(source, packages / "sitecustomize.py")
+    shutil.copyfile(SITECUSTOMIZE, packages / "sitecustomize.py")
 
 
 def write_launch(tools: Tools, program: Path | None) -> None:
     """Write down how to start `program`, or the box's runner when it is None: deckhouse's pod does it from then on."""
-    words: list[str | Path] = [program] if program else [PYTHON, "-m", "box.runner"]
+    words: list[str | Path] = [program] if program else [PYTHON, "-B", "-m", "box.runner"]
     words.append("start")
     flags: dict[str, str | Path] = {
         "namespace": "d8-system",
@@ -155,5 +154,5 @@ def _environment(tools: Tools) -> dict[str, str]:
         # What is on the caller's path must not reach hooks: they have what the bundle brings.
         "PYTHONPATH": "",
         "PYTHONNOUSERSITE": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "",  # each run is a fresh process: what it imports is compiled once
     }

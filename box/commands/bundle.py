@@ -23,22 +23,28 @@ def add(commands: Commands) -> None:
         examples=(
             "python -m box bundle",
             "python -m box bundle --output /tmp/module.tar",
+            "python -m box bundle --interpreter  # for a platform whose Python loads no compiled libraries",
             "python -m box bundle --relock  # after a change of lib/python/requirements.txt",
         ),
     )
     command.add_argument("--output", type=Path, metavar="FILE", help="where to write it")
+    command.add_argument(
+        "--interpreter",
+        action="store_true",
+        help="put the Python that runs this, with all that it needs, into hooks/venv (decision record 36)",
+    )
     command.add_argument("--relock", action="store_true", help="first pin what requirements.txt needs, by hash")
 
 
 def _bundle(options: argparse.Namespace, report: Report) -> int:
-    from box.bundle import collect, fetch_wheels, write_tar
+    from box.bundle import build_bundle
     from box.bundle.wheels import write_lock
     from box.layout import REPOSITORY
 
     if options.relock:
         report.line(f"{write_lock()} libraries pinned in lib/python/requirements.lock")
-    target = options.output or REPOSITORY / "dist" / "registry-module.tar"
-    entries = collect(REPOSITORY, fetch_wheels(report.line))
-    digest = write_tar(entries, target)
-    report.line(f"{target}: {len(entries)} files, {target.stat().st_size / 2**20:.1f} MiB, sha256 {digest}")
+    name = "registry-module-with-python.tar" if options.interpreter else "registry-module.tar"
+    target = options.output or REPOSITORY / "dist" / name
+    made = build_bundle(target, report.line, interpreter=options.interpreter)
+    report.line(f"{target}: {made.files} files, {target.stat().st_size / 2**20:.1f} MiB, sha256 {made.digest}")
     return 0
