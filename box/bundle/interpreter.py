@@ -72,12 +72,8 @@ def _read_stdlib(stdlib: Path, prefix: str) -> Iterator[Entry]:
 
 def _find_libraries(files: Iterable[Path]) -> dict[str, Path]:
     """Return every shared library that the files need, the loader too, by the name it is looked up by."""
-    found: dict[str, Path] = {}
-    for file in files:
-        done = subprocess.run(["ldd", str(file)], capture_output=True, text=True, check=False)
-        if "not found" in done.stdout:
-            raise BoxError(f"{file} needs what this machine lacks:\n{done.stdout}")
-        for line in done.stdout.splitlines():
-            if match := _LIBRARY.match(line):
-                found[match[1] or Path(match[2]).name] = Path(match[2])
-    return dict(sorted(found.items()))
+    done = subprocess.run(["ldd", *map(str, files)], capture_output=True, text=True, check=False)
+    if "not found" in done.stdout:
+        raise BoxError(f"the interpreter needs what this machine lacks:\n{done.stdout}")
+    matches = filter(None, map(_LIBRARY.match, done.stdout.splitlines()))
+    return dict(sorted((match[1] or Path(match[2]).name, Path(match[2])) for match in matches))

@@ -3,7 +3,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from box.bundle import build_bundle, unpack
 from box.bundle.contents import LIBRARIES
 from box.layout import REPOSITORY
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="shared libraries are found with ldd")
+pytestmark = pytest.mark.full
 
 # What the module needs compiled libraries for: an authority and a certificate of it.
 ISSUE = """

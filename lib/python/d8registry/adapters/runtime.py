@@ -63,6 +63,12 @@ def run_hook(config: Mapping[str, JSON], handle: Callable[[Run], Outputs]) -> No
         _run(handle)
     except RegistryError as error:
         _fail(str(error))
+    except ImportError as error:
+        _fail(
+            f"library {error.name or error} cannot be loaded by this Python "
+            f"({sys.version.split()[0]}, {sys.executable}): "
+            "if it loads no compiled libraries, install the module's bundle that brings a Python (hooks/venv)"
+        )
     except Exception as error:
         # A defect of ours. Its message may quote what it choked on, a password too: the place says enough.
         import traceback
