@@ -23,7 +23,7 @@ _EXAMPLES = (
     "python -m box status  # nodes, registries, queues, the module, processes",
     "python -m box kubectl get pods -A -o wide",
     "python -m box logs operator -f  # what the module's hooks do",
-    "python -m box registry fault registry-a 503  # and what they do when a registry is broken",
+    "python -m box fault registry a 503  # and what they do when a registry is broken",
     "python -m box down  # remove all of it",
 )
 
