@@ -117,6 +117,11 @@ class ScratchNode:
         self.api.publish(render_plan(plan))
         return expected_token(plan, self.api.node)
 
+    def use_ctr(self, program: Path) -> None:
+        """Let the program meet a real ctr instead of the stand-in."""
+        (self.folder / "bin/real-ctr").unlink()
+        (self.folder / "bin/real-ctr").symlink_to(program)
+
     def keep_shims(self, names: set[str]) -> None:
         """Take every shim away that is not needed for `names` (the stand-ins stay): a run is faster then."""
         for path in (self.folder / "bin").iterdir():

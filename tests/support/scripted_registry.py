@@ -96,6 +96,15 @@ class _Handler(BaseHTTPRequestHandler):
             with script.lock:
                 script.busy -= 1
 
+    do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        """Refuse the other way to ask for a token, as many token servers do."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(405)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def _answer(self) -> None:
         script = self.script
         if self.path.startswith("/token"):
@@ -116,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", script.redirect + self.path)
             self.send_header("Content-Length", "0")
             return self.end_headers()
-        reference = self.path.rpartition("/")[2]
+        reference = self.path.partition("?")[0].rpartition("/")[2]
         body = script.manifests.get(reference)
         if body is None:
             return self._reply(404, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}')
@@ -150,7 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 class _Server(ThreadingHTTPServer):

@@ -100,7 +100,7 @@ regex = "^system/deckhouse"
 replace = "deckhouse/ee"
 
 [host."https://new.test:5000"]
-dial_timeout = "1s"
+dial_timeout = "300ms"
 capabilities = [
     "pull",
     "resolve",
