@@ -93,9 +93,9 @@ def _ask_new(state: State, switch: Switch, observed: Observed) -> "ImagesQuestio
     if not is_watched or not observed.deckhouse_images:
         return None
     nonce = f"new/{_find_retry(state)}/{switch.candidate.number}"
-    return build_images_question(
-        switch.candidate.endpoint, [_pick_image(observed)], nonce=nonce, every_seconds=NEW_SECONDS
-    )
+    # Evidence may be waited for for days: then it is watched as calmly as the old one.
+    every = NEW_SECONDS if switch.step is Step.PREFER_NEW else OLD_SECONDS
+    return build_images_question(switch.candidate.endpoint, [_pick_image(observed)], nonce=nonce, every_seconds=every)
 
 
 def _ask_lacking(switch: Switch, observed: Observed, evidence: "EvidenceQuestion | None") -> "ImagesQuestion | None":
