@@ -15,7 +15,7 @@ from d8registry.adapters.certificates import issue_authority
 
 from tests.scenarios.direct import FIXED, FIXED_KEY, OTHER, go_on, logins, make_direct, sources, text_sources, users
 from tests.scenarios.direct import upstream as read_upstream
-from tests.support.memory_cluster import HOST, PASSWORD, PATH, direct
+from tests.support.memory_cluster import HOST, PASSWORD, PATH, MemoryCluster, direct
 
 CA = issue_authority(datetime(2026, 11, 23, tzinfo=UTC)).pem
 SAME_LOGIN = [
@@ -209,3 +209,27 @@ def test_another_login_waits_for_the_platform_and_names_the_queue_that_may_be_bl
     cluster.settle()
     assert cluster.step() == step
     assert "deckhouse-controller queue main" in cluster.condition("Ready")["message"]
+
+
+def test_kubelets_look_at_the_proxys_secrets_as_soon_as_those_are_written() -> None:
+    cluster = make_direct()
+    before = _find_mark(cluster)
+    cluster.edit(direct(password="new-pass"))
+    runs = []
+    for _ in range(60):
+        names = {operation["name"] for operation in cluster.run().operations if "name" in operation}
+        runs.append({name for name in names if name.startswith("registry-incluster-proxy-")})
+        if not names:
+            cluster.world()
+    mounted = {"registry-incluster-proxy-upstream", "registry-incluster-proxy-users"}
+    pokes = [index for index, run in enumerate(runs) if "registry-incluster-proxy-0" in run]
+    # A kubelet that came before the Secret is written would look again in a minute only.
+    assert all(runs[index] == {"registry-incluster-proxy-0"} and runs[index - 1] & mounted for index in pokes)
+    assert len(pokes) == sum(bool(run & mounted) for run in runs) > 0
+    assert _find_mark(cluster) not in ("", before)
+
+
+def _find_mark(cluster: MemoryCluster) -> str:
+    pod = cluster.kube.find("Pod", "registry-incluster-proxy-0")
+    assert pod is not None
+    return str(pod["metadata"].get("annotations", {}).get("registry.deckhouse.io/mounted", ""))

@@ -15,6 +15,7 @@ CONTAINERD_CONFIG = "node.deckhouse.io/containerd-config-registry"
 NODE_REPORT = "registry.deckhouse.io/node-report"
 AWAY = "registry.deckhouse.io/away"
 CHECKSUM = "checksum/registry-version"
+MOUNTED = "registry.deckhouse.io/mounted"
 
 NODE_FILTER = (
     "{name: .metadata.name, labels: (.metadata.labels // {} | with_entries(select(.key | IN("
@@ -25,7 +26,7 @@ NODE_FILTER = (
 )
 POD_FILTER = (
     "{name: .metadata.name, ip: .status.podIP, phase: .status.phase, deleted: (.metadata.deletionTimestamp != null), "
-    f'checksum: .metadata.annotations["{CHECKSUM}"], '
+    f'checksum: .metadata.annotations["{CHECKSUM}"], mounted: .metadata.annotations["{MOUNTED}"], '
     "images: [.spec.containers[]?, .spec.initContainers[]? | .image], "
     'ready: ([.status.conditions[]? | select(.type == "Ready")] | first | .status)}'
 )
@@ -81,7 +82,12 @@ def read_deckhouse_pods(entries: Iterable[Mapping[str, Any]]) -> tuple[Deckhouse
 def read_proxy_pods(entries: Iterable[Mapping[str, Any]]) -> tuple[ProxyPod, ...]:
     """Read the proxy's pods that are neither on their way out nor over (results of POD_FILTER), sorted by name."""
     pods = (
-        ProxyPod(name=entry["name"], ip=entry.get("ip") or "", ready=entry.get("ready") == "True")
+        ProxyPod(
+            name=entry["name"],
+            ip=entry.get("ip") or "",
+            ready=entry.get("ready") == "True",
+            mounted=entry.get("mounted") or "",
+        )
         for entry in entries
         if not entry.get("deleted") and entry.get("phase") not in _ENDED
     )

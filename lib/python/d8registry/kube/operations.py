@@ -80,6 +80,19 @@ def merge_secret(
     return (_patch(name, f"{_SEEN_REVISION} > {revision}", change),)
 
 
+def annotate_pod(name: str, key: str, value: str) -> Operation:
+    """Annotate a pod in d8-system, which makes its kubelet look at the pod at once; a missing one is fine."""
+    return {
+        "operation": "MergePatch",
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "namespace": NAMESPACE,
+        "name": name,
+        "ignoreMissingObject": True,
+        "mergePatch": {"metadata": {"annotations": {key: value}}},
+    }
+
+
 def read_highest_revision(seen: Mapping[str, Mapping[str, Any]]) -> int:
     """Read the highest revision among objects, 0 without any: a state that starts anew must go on above it."""
     return max((read_revision(item) for item in seen.values()), default=0)

@@ -88,11 +88,15 @@ class DeckhousePod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyPod:
-    """A pod of the in-cluster proxy; `ip` is empty until it has one."""
+    """A pod of the in-cluster proxy; `ip` is empty until it has one.
+
+    `mounted` is our own mark on it of what its Secrets held when its kubelet was last told to look at them.
+    """
 
     name: str
     ip: str
     ready: bool
+    mounted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from d8registry.kube import bashible, platform, proxy
-from d8registry.kube.operations import Operation, apply_secret, delete_object, merge_secret
+from d8registry.kube.cluster import MOUNTED
+from d8registry.kube.operations import Operation, annotate_pod, apply_secret, delete_object, merge_secret
 from d8registry.model.state import State
 from d8registry.nodes.wire import render_plan
 from d8registry.switching.asking import Questions
@@ -33,9 +34,15 @@ def _build(state: State, desired: Desired, seen: Mapping[str, Any]) -> Iterable[
         QUESTIONS: _build_questions(desired.questions),
         **_build_proxy(desired),
     }
+    written: list[Operation] = []
     for name, data in secrets.items():
         if data is not None:
-            yield from apply_secret(name, data, seen.get(name), revision, salt=state.salt)
+            written += apply_secret(name, data, seen.get(name), revision, salt=state.salt)
+    yield from written
+    if not written:
+        # A kubelet looks at a pod's Secrets about once a minute, and at once when the pod itself has changed. It must
+        # find them as they are to be: so only in a run that saw all of them written.
+        yield from (annotate_pod(name, MOUNTED, desired.mounted) for name in desired.stale)
     if find_stage(state).proxy is Proxy.OFF:
         yield from _remove_proxy(desired, seen)
     original = seen.get(platform.NAME)

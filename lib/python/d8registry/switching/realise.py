@@ -28,8 +28,8 @@ class Desired:
 
     `bashible`, `platform`, `upstream`, `users`: the text or data of the Secrets of that name; `served` what the proxy
     serves with; `internal` the values that Helm renders from; `removals` (apiVersion, kind, name) of what Helm rendered
-    and keeps, and must go; `restarts` pods of deckhouse that are to be made anew; `questions` what the other hooks are
-    to find out.
+    and keeps, and must go; `restarts` pods of deckhouse that are to be made anew; `mounted` a mark of what the proxy's
+    Secrets hold, `stale` its pods that do not carry it; `questions` what the other hooks are to find out.
     """
 
     node_plan: NodePlan
@@ -42,6 +42,8 @@ class Desired:
     internal: Mapping[str, Any]
     removals: tuple[tuple[str, str, str], ...]
     restarts: tuple[str, ...]
+    mounted: str
+    stale: tuple[str, ...]
     questions: Questions
 
 
@@ -52,6 +54,7 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
     upstream = find_upstream(state, stage)
     served = choose_served(material, stage.trust) if material is not None else None
     is_proxied = stage.proxy is not Proxy.OFF and served is not None
+    mounted = _mark_mounted(state, upstream, users_generation, served)
     return Desired(
         node_plan=build_node_plan(
             state,
@@ -72,6 +75,8 @@ def realise(state: State, observed: Observed, material: Material | None) -> Desi
         },
         removals=_list_removals(stage, observed),
         restarts=_list_restarts(state, observed),
+        mounted=mounted,
+        stale=tuple(pod.name for pod in observed.proxy_pods if is_proxied and pod.mounted != mounted),
         questions=build_questions(
             state,
             observed,
@@ -108,6 +113,18 @@ def _collect_users(state: State, stage: Stage) -> tuple[tuple[Credentials, ...],
     texts = sorted(f"{user.username}:{user.password.value}" for user in users)
     digest = hashlib.sha256("\n".join([state.salt, *texts]).encode()).hexdigest()[:12]
     return users, f"{generations[-1].number}-{digest}"
+
+
+def _mark_mounted(state: State, upstream: Generation, users_generation: str, served: Material | None) -> str:
+    """Mark what the proxy's Secrets hold; salted, because annotations of pods are read by many."""
+    parts = [
+        state.salt,
+        upstream.fingerprint,
+        str(upstream.number),
+        users_generation,
+        served.cert_pem if served else "",
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _build_bashible(state: State, stage: Stage, observed: Observed) -> str | None:
