@@ -26,10 +26,16 @@ def stop_api() -> None:
 
 
 def start_api(tools: Tools) -> None:
-    """Start the API server again; raises BoxError when it runs already."""
+    """Start the API server again; raises BoxError when it runs already.
+
+    controller-manager and scheduler start anew: on the platform they lose their lease meanwhile, and end.
+    """
     if _find(controlplane.API):
         raise BoxError("the API server runs already; stop it first: python -m box api down")
     controlplane.start_api(tools)
+    for each in controlplane.CONTROLLERS:
+        _end(each)
+    controlplane.start_managers(tools)
 
 
 def save_snapshot(name: str) -> Path:

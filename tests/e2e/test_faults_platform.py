@@ -96,6 +96,13 @@ def test_a_node_may_have_containerd_1_7() -> None:
     assert versions["worker-0"].startswith("containerd://2.")
 
 
+def test_a_machine_joins_and_leaves() -> None:
+    box("node", "add", "worker-2")
+    assert read_ready("worker-2") == "True"
+    box("node", "remove", "worker-2")
+    assert "worker-2" not in {node["metadata"]["name"] for node in fetch("nodes")["items"]}
+
+
 def test_a_node_without_power_is_silent_and_stops_the_updates_of_its_group() -> None:
     await_that("no update is under way", lambda: not any(APPROVED in read_annotations(f"worker-{n}") for n in (0, 1)))
     box("node", "down", "worker-1")
@@ -140,10 +147,3 @@ def test_without_its_api_server_the_cluster_does_not_answer_and_containers_live_
     assert tasks <= list_tasks("worker-0")
     box("api", "up")
     assert fetch("nodes")["items"]
-
-
-def test_a_machine_joins_and_leaves() -> None:
-    box("node", "add", "worker-2")
-    assert read_ready("worker-2") == "True"
-    box("node", "remove", "worker-2")
-    assert "worker-2" not in {node["metadata"]["name"] for node in fetch("nodes")["items"]}
