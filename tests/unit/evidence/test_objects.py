@@ -200,12 +200,13 @@ def test_very_many_names_are_cut_and_counted() -> None:
     assert (len(names), names[0], names[-1]) == (501, "Pod a/0000", "and 700 more")
 
 
+@pytest.mark.parametrize("heritage", ["deckhouse", "addon-operator"])  # the operator writes its own over the chart's
 @pytest.mark.parametrize("kind", ["Deployment", "Pod"])
-def test_the_modules_own_proxy_names_the_fixed_address_to_its_end_and_holds_nothing(kind: str) -> None:
+def test_the_modules_own_proxy_names_the_fixed_address_to_its_end_and_holds_nothing(kind: str, heritage: str) -> None:
     """On the way back to Unmanaged it goes last; but an image of it that a new registry lacks counts."""
     base = "registry.d8-system.svc:5001/system/deckhouse"
     proxy = build_object(kind, NEW, namespace="d8-system")
-    proxy["metadata"]["labels"] = {"heritage": "deckhouse", "module": "registry"}
+    proxy["metadata"]["labels"] = {"heritage": heritage, "module": "registry"}
     question = build_evidence_question(base, "registry.d8-system.svc:5001")
     assert read_workload(kind, proxy, question) is None
     foreign = {**proxy, "metadata": {**proxy["metadata"], "namespace": "shop"}}

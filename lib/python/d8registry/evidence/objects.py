@@ -127,11 +127,12 @@ def hash_docker_config(secret: Object) -> str:
 
 
 def _is_own(item: Object) -> bool:
-    """Tell whether an object is the module's proxy: it names the fixed address always, and goes last of all."""
+    """Tell whether an object is the module's proxy: it names the fixed address always, and goes last of all.
+
+    Label `heritage` says nothing: the operator writes its own over that of what it renders.
+    """
     metadata = item["metadata"]
-    labels = metadata.get("labels") or {}
-    mark = (labels.get("heritage"), labels.get("module"), metadata["namespace"])
-    return mark == ("deckhouse", "registry", ORIGINAL_NAMESPACE)
+    return ((metadata.get("labels") or {}).get("module"), metadata["namespace"]) == ("registry", ORIGINAL_NAMESPACE)
 
 
 def _is_unfinished(kind: str, item: Object) -> bool:
