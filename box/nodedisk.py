@@ -49,7 +49,7 @@ def create_disk(node: Node, tools: Tools, containerd: Path, authority: Authority
             "etc/kubernetes/kubelet.env": nodefiles.render_kubelet_environment(node),
             "etc/systemd/system/containerd.service": nodefiles.CONTAINERD_UNIT,
             "etc/systemd/system/kubelet.service": nodefiles.KUBELET_UNIT,
-            "var/lib/kubelet/config.json": nodefiles.render_kubelet_config(node),
+            "var/lib/kubelet/config.yaml": nodefiles.render_kubelet_config(node),
         },
     )
     variables = {

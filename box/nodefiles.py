@@ -43,7 +43,7 @@ Wants=containerd.service
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={BIN}/kubelet --config=/var/lib/kubelet/config.json --kubeconfig=/etc/kubernetes/kubelet.conf \
+ExecStart={BIN}/kubelet --config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf \
 --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --cert-dir=/var/lib/kubelet/pki --hostname-override=%H \
 --node-ip=${{NODE_IP}} --node-labels=${{LABELS}} --register-with-taints=${{TAINTS}} --root-dir=/var/lib/kubelet --v=2
 EnvironmentFile=/etc/kubernetes/kubelet.env

@@ -22,3 +22,7 @@ def test_every_node_has_pod_addresses_and_a_cgroup_of_its_own() -> None:
     ]
     roots = [json.loads(nodefiles.render_kubelet_config(node))["cgroupRoot"] for node in NODES]
     assert len({*ranges}) == len({*roots}) == len(NODES)
+
+
+def test_the_kubelets_settings_do_not_lie_where_it_reads_registry_credentials() -> None:
+    assert "--config=/var/lib/kubelet/config.yaml " in nodefiles.KUBELET_UNIT
