@@ -69,6 +69,9 @@ cluster: build ## The tests that need a real API server or a whole box; ends wit
 	@echo "== real clusters"
 	@$(PY) -m pytest -m "box and not full" --durations=10 tests
 
+prove: deps ## The long search over every transition, fault and crash, and its mutants (half an hour); ends with one line
+	@PYTHONPATH=lib/python:. $(PY) -m tests.prove
+
 bench-hooks: deps ## CPU of a run with nothing to do, Helm runs and API writes of a switch; ends with one line
 	@PYTHONPATH=lib/python:. $(PY) -m bench.hooks
 

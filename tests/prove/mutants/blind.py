@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ten bugs thought up from design.md alone, before a line of the search was written."""
+"""Ten bugs thought up from design.md alone, before a line of the search was written.
+
+The bugs are the same since; where the code moved, their text moved with it.
+"""
 
 from tests.prove.mutants.mutant import Mutant
 
@@ -21,57 +24,58 @@ BLIND = (
     Mutant(
         name="old-entry-leaves-the-pull-secret-at-once",
         bug="during the switch the pull secret holds the new base alone: CronJobs of the old base lose their login",
-        file="switching/realise.py",
-        old="    if stage.address is Address.BOTH and state.switch is not None:",
-        new="    if stage.address is Address.NEW and state.switch is not None:",
+        file="switching/address.py",
+        old="    if word is Address.BOTH:",
+        new="    if word is Address.NEW:",
     ),
     Mutant(
         name="late-copies-do-not-count",
         bug="the old source goes although copies of the pull secret have not followed",
-        file="switching/confirm.py",
-        old="    held = [*evidence.platform, *evidence.copies]",
-        new="    held = [*evidence.platform]",
+        file="switching/confirm_evidence.py",
+        old="    held = [*evidence.platform, *evidence.copies,",
+        new="    held = [*evidence.platform,",
     ),
     Mutant(
         name="stale-evidence-is-acted-on",
         bug="evidence that answers an earlier question lets the old source go",
-        file="switching/confirm.py",
-        old="if question is None or evidence is None or evidence.key != question.key:",
-        new="if question is None or evidence is None:",
+        file="switching/confirm_evidence.py",
+        old="    if question is None or evidence is None or evidence.key != question.key:\n        return Waiting(",
+        new="    if question is None or evidence is None:\n        return Waiting(",
     ),
     Mutant(
         name="platform-text-names-the-new-source-too-early",
         bug="the platform's own step would bring an unproven source to nodes during AddSource",
         file="switching/plans.py",
-        old="Stage(step=Step.ADD_SOURCE, condition=ConditionType.TRANSITION, nodes=_BOTH, bashible=_OLD),",
-        new="Stage(step=Step.ADD_SOURCE, condition=ConditionType.TRANSITION, nodes=_BOTH, bashible=_BOTH),",
+        old="        Stage(step=Step.ADD_SOURCE, condition=_TRANSITION, nodes=_BOTH, bashible=_OLD),",
+        new="        Stage(step=Step.ADD_SOURCE, condition=_TRANSITION, nodes=_BOTH, bashible=_BOTH),",
     ),
     Mutant(
         name="old-source-goes-without-evidence",
         bug="nodes lose the old source while the evidence is still being collected",
         file="switching/plans.py",
-        old="_serving(step=Step.FINALISE_NODES, phase=Phase.EVIDENCE, condition=ConditionType.FINAL),",
-        new="_serving(step=Step.FINALISE_NODES, phase=Phase.EVIDENCE, condition=ConditionType.FINAL, nodes=_NEW),",
+        old="phase=Phase.EVIDENCE, condition=_FINAL, proxy=Proxy.MOVED),",
+        new="phase=Phase.EVIDENCE, condition=_FINAL, proxy=Proxy.MOVED, nodes=_NEW),",
     ),
     Mutant(
         name="rollback-after-the-point-of-no-return",
         bug="a deadline in SwitchAddress drops the new source from nodes while deckhouse-registry names it",
         file="switching/plans.py",
-        old="return steps.index(step) < steps.index(self.no_return)",
-        new="return steps.index(step) <= steps.index(self.no_return)",
+        old="        return not ends or self.find(step, phase) < ends[0]",
+        new="        return not ends or self.find(step, phase) <= ends[0]",
     ),
     Mutant(
         name="tenant-folder-is-rewritten",
         bug="the new registry is put into the real host's folder, from which users pull their own images",
         file="switching/layouts.py",
-        old="            hosts[endpoint.host] = (Source(base=endpoint.base, endpoint=endpoint),)",
-        new="            hosts[endpoint.host] = (Source(base=endpoint.base, endpoint=new.endpoint),)",
+        old="        source = _build_source(generation)\n        hosts",
+        new="        newest = state.switch.candidate if state.switch else state.current\n"
+        "        source = replace(_build_source(generation), endpoint=newest.endpoint)\n        hosts",
     ),
     Mutant(
         name="masters-do-not-pull-ahead",
         bug="no master has the image that deckhouse restarts with before the address is switched",
         file="switching/layouts.py",
-        old="master_pulls=[FIXED_BASE.build_reference(image) for image in (*deckhouse_images, *proxy_images)],",
-        new="master_pulls=[],",
+        old="            master_pulls=[source.base.build_reference(image) for image in images],",
+        new="            master_pulls=[source.base.build_reference(image) for image in images[:0]],",
     ),
 )

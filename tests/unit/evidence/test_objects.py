@@ -47,6 +47,16 @@ def test_every_kind_that_makes_pods_is_evidence(kind: str, key: str) -> None:
     assert read_workload(kind, build_object(kind, NEW, key=key), QUESTION) is None
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "Pod"])
+def test_the_modules_own_proxy_does_not_hold_a_cluster_that_leaves_the_fixed_address(kind: str) -> None:
+    question = build_evidence_question("registry.d8-system.svc:5001/system/deckhouse", "registry.d8-system.svc:5001")
+    proxy = build_object(kind, NEW, namespace="d8-system")
+    proxy["metadata"]["labels"] = {"heritage": "deckhouse", "module": "registry"}
+    finding = read_workload(kind, proxy, question)
+    assert finding is None or not finding.uses_base
+    assert read_workload(kind, build_object(kind, NEW, namespace="d8-system"), question) is not None
+
+
 @pytest.mark.parametrize(
     ("kind", "more", "counts"),
     [

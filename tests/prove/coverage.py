@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which combinations of a write and what happens right after it were really visited.
+
+A combination is a write that a run without faults makes (an object, and the stage of the switch) and a fault or a crash
+of the operator, with nothing else written in between.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+
+from tests.prove.store import Doc, World
+
+CRASH = "crash"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """`writes` of runs without faults, the (write, fault) that were `met`, and after which writes a state was seen."""
+
+    writes: frozenset[str] = frozenset()
+    met: frozenset[tuple[str, str]] = frozenset()
+    visited: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Moves by the numbers of states, with what was written last in them."""
+
+    _names: list[str] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _from: array[int] = field(default_factory=lambda: array("i"))
+    _to: array[int] = field(default_factory=lambda: array("i"))
+    _last: array[int] = field(default_factory=lambda: array("i"))
+    _faults: set[tuple[int, str]] = field(default_factory=set)
+    _clean: set[int] = field(default_factory=set)
+
+    def note(self, start: int, end: int, writes: Iterable[str], *, is_clean: bool) -> None:
+        """Note a move that is no fault; `is_clean`: nothing has gone wrong before it."""
+        numbers = [self._number(name) for name in writes]
+        self._from.append(start)
+        self._to.append(end)
+        self._last.append(numbers[-1] if numbers else -1)
+        if is_clean:
+            self._clean.update(numbers)
+
+    def note_fault(self, start: int, fault: str) -> None:
+        """Note that a fault happened in a state."""
+        self._faults.add((start, fault))
+
+    def read(self, size: int) -> Coverage:
+        """Follow what was written last through all moves, until nothing is added."""
+        last = [0] * size
+        after: list[list[tuple[int, int]]] = [[] for _ in range(size)]
+        for start, end, number in zip(self._from, self._to, self._last, strict=True):
+            after[start].append((end, number))
+        left = list(range(size))
+        while left:
+            start = left.pop()
+            for end, number in after[start]:
+                added = (last[start] if number < 0 else 1 << number) & ~last[end]
+                if added:
+                    last[end] |= added
+                    left.append(end)
+        met = {
+            (self._names[number], fault)
+            for start, fault in self._faults
+            for number in range(len(self._names))
+            if last[start] >> number & 1
+        }
+        seen = 0
+        for bits in last:
+            seen |= bits
+        visited = frozenset(name for number, name in enumerate(self._names) if seen >> number & 1)
+        return Coverage(frozenset(self._names[number] for number in self._clean), frozenset(met), visited)
+
+    def _number(self, name: str) -> int:
+        number = self._numbers.setdefault(name, len(self._numbers))
+        if number == len(self._names):
+            self._names.append(name)
+        return number
+
+
+def name_stage(world: World) -> str:
+    """The stage of the switch, as the state that was read says it."""
+    found = world.secret("registry-state")
+    return _read_stage(found) if found is not None else "at rest"
+
+
+@cache
+def _read_stage(state: Doc) -> str:
+    found = json.loads(state.texts.get("state", "{}")).get("switch") or {}
+    return f"{found['step']}/{found['phase']}" if found else "at rest"

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may happen next in a world: moves that every cluster makes, crashes of the operator, and faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+
+from tests.prove import agent, platform
+from tests.prove.faults import FAULTS, Fault
+from tests.prove.memo import Act, Remembered
+from tests.prove.operator import Wanted, apply_outputs, memory_of, restart, run_hook
+from tests.prove.patching import apply_operation
+from tests.prove.store import Key, World, change
+
+NORMAL, CRASH, FAULT = "normal", "crash", "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One thing that happens: `changed` documents, and what the module wrote to the API in it, in order."""
+
+    label: str
+    kind: str
+    after: World
+    changed: tuple[Key, ...]
+    writes: tuple[str, ...] = ()
+
+
+def list_moves(world: World, faults: tuple[Fault, ...] = FAULTS, *, with_crash: bool = True) -> Iterator[Move]:
+    """Everything that may happen next and changes something. Nothing but time is left where nothing comes."""
+    yield from _run_operator(world, with_crash=with_crash and not world.docs[BUDGET].body["crash"])
+    for label, act in _list_acts(tuple(disk.key[2] for disk in world.kind("~Disk"))):
+        happened = act(world)
+        if happened is not None:
+            yield Move(label, NORMAL, *happened)
+    if not world.docs[BUDGET].body["fault"]:
+        for fault in faults:
+            happened = _get_fault(fault)(world)
+            if happened is not None:
+                yield Move(f"FAULT {fault.name}", FAULT, *happened)
+
+
+def pass_time(world: World) -> Move:
+    """Nothing else moves: time goes on to the next threshold."""
+    return Move("time passes", NORMAL, world.at(world.now + 61), ())
+
+
+def _run_operator(world: World, *, with_crash: bool) -> Iterator[Move]:
+    wanted, is_pending = _RUN(world)
+    names = _name_writes(wanted)
+    act = _OUTPUTS.get(id(wanted))
+    if act is None:
+        act = _OUTPUTS[id(wanted)] = _build_acts(wanted, is_pending=is_pending)
+    happened = act[0](world)
+    if happened is not None:
+        label = "a slow run's result is written" if is_pending else "reconcile"
+        yield Move(label + (f" writes {', '.join(names)}" if names else " sets values"), NORMAL, *happened, names)
+    if with_crash and not is_pending:
+        for count, crash in enumerate(act[1:]):
+            happened = crash(world)
+            assert happened is not None
+            label = f"CRASH after {', '.join(names[:count])}" if count else "CRASH before a write"
+            yield Move(label, CRASH, *happened, names[:count])
+
+
+@Remembered
+def _RUN(world: World) -> tuple[Wanted, bool]:
+    pending = memory_of(world).body["pending"]
+    if pending is None:
+        return run_hook(world), False
+    # The run of a slow process: it was computed on what the world was like then.
+    return Wanted(tuple(pending["operations"]), pending["internal"]), True
+
+
+_OUTPUTS: dict[int, list[Act]] = {}
+
+
+def _build_acts(wanted: Wanted, *, is_pending: bool) -> list[Act]:
+    """What becomes of a run: all of it is done, or the operator dies after so many of its operations."""
+
+    def finish(world: World) -> World:
+        if is_pending:
+            world = world.put(change(memory_of(world), pending=None))
+        return apply_outputs(world, wanted)
+
+    def crash(count: int, world: World) -> World:
+        world = restart(world).put(change(world.need("~Budget", "budget"), crash="used"))
+        for operation in wanted.operations[:count]:
+            world = apply_operation(world, operation)
+        return world
+
+    return [Act(finish), *(Act(partial(crash, count)) for count in range(len(wanted.operations) + 1))]
+
+
+def _name_writes(wanted: Wanted) -> tuple[str, ...]:
+    return tuple(
+        ("-" if item["operation"] == "DeleteInBackground" else "")
+        + str(item["name"] if "name" in item else item["object"]["metadata"]["name"])
+        for item in wanted.operations
+    )
+
+
+@cache
+def _get_fault(fault: Fault) -> Act:
+    def happen(world: World) -> World | None:
+        after = fault.happen(world)
+        return None if after is None else after.put(change(after.need("~Budget", "budget"), fault=fault.name))
+
+    return Act(happen)
+
+
+@cache
+def _list_acts(nodes: tuple[str, ...]) -> tuple[tuple[str, Act], ...]:
+    found = [(label, Act(act)) for label, act in _ACTS]
+    for name in nodes:
+        found.append((f"registry-node on {name}", Act(partial(_sync, name))))
+        found.append((f"{name} reports", Act(partial(_report, name))))
+        found.append((f"{name} runs the platform's step", Act(partial(_run_step, name))))
+        found.append((f"{name} runs an older text of the step", Act(partial(_run_older_step, name))))
+    return tuple(found)
+
+
+def _sync(name: str, world: World) -> World:
+    disk = world.need("~Disk", name)
+    if disk.body["down"]:
+        return world
+    return world.put(agent.sync(disk, world.secret("registry-node-plan"), platform.health_of(world)))
+
+
+def _report(name: str, world: World) -> World:
+    disk, node = world.need("~Disk", name), world.need("Node", name)
+    report = agent.build_report(disk)
+    annotations = node.body["metadata"].get("annotations") or {}
+    if disk.body["down"] or not report or annotations.get(REPORT) == report:
+        return world
+    metadata = {**node.body["metadata"], "annotations": {**annotations, REPORT: report}}
+    return world.put(change(node, metadata=metadata))
+
+
+def _run_step(name: str, world: World) -> World:
+    """The step runs where its text changed; an update waits until every node of the group is there."""
+    disk, text = world.need("~Disk", name), world.need("~Bundle", "bundle").body["text"]
+    step, group = disk.body["step"], name.partition("-")[0]
+    if step == text or (step == agent.BEFORE and not text):
+        return world
+    if any(other.body["down"] for other in world.kind("~Disk") if other.key[2].startswith(group)):
+        return world
+    return world.put(agent.run_platform_step(disk, text))
+
+
+def _run_older_step(name: str, world: World) -> World:
+    """A node that waited long for its approval still has the text of before."""
+    disk, bundle = world.need("~Disk", name), world.need("~Bundle", "bundle").body
+    text = bundle["before"]
+    if disk.body["down"] or not text or disk.body["step"] in (text, bundle["text"]):
+        return world
+    return world.put(agent.run_platform_step(disk, text))
+
+
+REPORT = "registry.deckhouse.io/node-report"
+BUDGET = ("~Budget", "", "budget")
+_ACTS: tuple[tuple[str, Callable[[World], World]], ...] = (
+    ("deckhouse restarts with the Secret of now", platform.take_over),
+    ("the copy of the pull secret follows", platform.follow_copies),
+    ("Deployment grafana is rendered", lambda world: platform.render(world, "Deployment", "grafana")),
+    ("DaemonSet agent is rendered", lambda world: platform.render(world, "DaemonSet", "agent")),
+    ("CronJob report is rendered", lambda world: platform.render(world, "CronJob", "report")),
+    ("the DaemonSet's old pod is deleted", platform.recreate),
+    ("node-manager renders the step", platform.render_bundle),
+    ("Helm renders", platform.run_helm),
+    ("the proxy's pod starts or goes", platform.start_proxy),
+    ("the proxy reloads", platform.load_proxy),
+    ("the probe hook answers", platform.probe),
+    ("the evidence hook answers", platform.collect),
+)
