@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +31,7 @@ _HOLES = re.compile(
     r"|(?<=node.deckhouse.io/checked\": \")(?P<signed>[^\"]+)"
     r"|(?<=registry.deckhouse.io/checked\": \")(?P<checked>[^\"]+)"
     r"|(?<=checksum/registry-version\": \")(?P<checksum>[0-9a-f]{64})"
+    r"|(?<=registry.deckhouse.io/mounted\": \")(?P<mark>[^\"]+)"
     r"|(?<=registry.deckhouse.io/revision\": \")(?P<revision>\d+)"
     r"|(?:(?<=counter\\\":)|(?<=\"counter\": ))(?P<plain>\d+)"
     r"|(?:(?<=epoch\\\":\\\")|(?<=epoch\": \"))(?P<alone>[0-9a-f]{8})"
@@ -77,7 +79,7 @@ def skeletonise(key: tuple[str, str, str], body: Any, text: str) -> Skeleton:
             counters.append(int(found))
         elif kind == "number":
             generations.extend(int(part) for part in found.split("-"))
-        elif kind not in ("clock", "attempt", "checksum"):
+        elif kind not in ("clock", "attempt", "checksum", "mark"):
             names.append(found)
         return f"<{kind}>"
 
@@ -132,8 +134,32 @@ def build_key(world: World) -> bytes:
         _rank(generations),
         [seen.setdefault(name, len(seen)) for name in names],
         [count_passed(world.now - time) for time in times],
+        _is_mark_of_now(world),
     )
     return hashlib.blake2b(repr(whole).encode(), digest_size=12).digest()
+
+
+def note_mark(mark: str, texts: tuple[Mapping[str, str], ...]) -> None:
+    """Remember of which content of the proxy's Secrets a mark on the proxy's pod speaks."""
+    _MARKS.setdefault(mark, texts)
+
+
+def read_mounted(world: World) -> tuple[Mapping[str, str], ...]:
+    """What the proxy's Secrets hold."""
+    found = (world.look(("Secret", "d8-system", f"{_PROXY}-{name}")) for name in ("tls", "upstream", "users"))
+    return tuple(doc.texts if doc is not None else {} for doc in found)
+
+
+def _is_mark_of_now(world: World) -> bool:
+    """A mark is a hash over revisions: it counts only by whether it is of what the Secrets hold now."""
+    pod = world.look(("Pod", "d8-system", f"{_PROXY}-0"))
+    mark = (pod.body["metadata"].get("annotations") or {}).get(_MOUNTED) if pod is not None else None
+    return mark is not None and _MARKS.get(mark) == read_mounted(world)
+
+
+_PROXY = "registry-incluster-proxy"
+_MOUNTED = "registry.deckhouse.io/mounted"
+_MARKS: dict[str, tuple[Mapping[str, str], ...]] = {}
 
 
 def count_passed(age: int) -> int:

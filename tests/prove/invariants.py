@@ -42,6 +42,7 @@ OWN = {
     ("Service", "d8-system", "registry"),
     ("ServiceAccount", "d8-system", PROXY),
     ("PodDisruptionBudget", "d8-system", PROXY),
+    ("Pod", "d8-system", f"{PROXY}-0"),
     ("~Operator", "", "operator"),
     ("~Budget", "", "budget"),
 }

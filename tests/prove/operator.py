@@ -19,7 +19,7 @@ from d8registry.switching.bindings import build_hook_config
 
 from box.runner.config import KubernetesBinding, parse_hook_config
 from box.runner.snapshot import build_filter
-from tests.prove.canonical import START
+from tests.prove.canonical import START, note_mark, read_mounted
 from tests.prove.patching import apply_operation
 from tests.prove.store import Doc, World, change, hidden
 
@@ -74,6 +74,11 @@ def run_hook(world: World) -> Wanted:
             bindings=frozenset({"main"}),
         )
         outputs = reconcile(run)
+        for operation in outputs.operations:
+            if operation["operation"] == "MergePatch":
+                # The hook marks pods only in a run that sees the Secrets as it wants them.
+                marks = operation["mergePatch"]["metadata"]["annotations"]
+                note_mark(marks["registry.deckhouse.io/mounted"], read_mounted(world))
         found = _RUNS[identity] = Wanted(outputs.operations, outputs.internal or {})
     return found
 

@@ -40,7 +40,20 @@ def apply_operation(world: World, operation: Mapping[str, JSON]) -> World:
     if kind == "JQPatch" and operation["ignoreMissingObject"]:
         found = world.look((operation["kind"], operation["namespace"], operation["name"]))
         return world.put(patch(found, operation["jqFilter"])) if found else world
+    if kind == "MergePatch" and operation["kind"] == "Pod" and operation["ignoreMissingObject"]:
+        found = world.look((operation["kind"], operation["namespace"], operation["name"]))
+        return world.put(annotate(found, operation["mergePatch"])) if found else world
     raise UnknownOperation(f"{kind} of {operation.get('kind')} {operation.get('name')}")
+
+
+def annotate(doc: Doc, wanted: Mapping[str, JSON]) -> Doc:
+    """Merge annotations into one object: of merge patches the hooks use no other."""
+    notes = wanted.get("metadata", {}).get("annotations", {})
+    if wanted != {"metadata": {"annotations": notes}} or not all(isinstance(value, str) for value in notes.values()):
+        raise UnknownOperation(f"merge patch {json.dumps(wanted)[:120]}")
+    metadata = doc.body["metadata"]
+    merged = {**(metadata.get("annotations") or {}), **notes}
+    return intern({**doc.body, "metadata": {**metadata, "annotations": merged}})
 
 
 @cache

@@ -13,7 +13,8 @@ import pytest
 from tests.prove.canonical import build_key
 from tests.prove.moves import list_moves, pass_time
 from tests.prove.operator import run_hook
-from tests.prove.patching import UnknownOperation, patch
+from tests.prove.patching import UnknownOperation, annotate, patch
+from tests.prove.platform import build_pod
 from tests.prove.search import build_start
 from tests.prove.store import Doc, World, build_secret
 from tests.prove.transitions import TRANSITIONS, edit
@@ -64,3 +65,12 @@ def _walk(world: World) -> Iterator[World]:
 
 def _find(world: World, operation: Mapping[str, Any]) -> Doc | None:
     return world.look((operation.get("kind", ""), operation.get("namespace", ""), operation.get("name", "")))
+
+
+def test_a_pods_annotations_are_merged_and_nothing_else_is_understood() -> None:
+    pod = build_pod("proxy", "d8-system", "image", app="proxy", checksum="a")
+    marked = annotate(pod, {"metadata": {"annotations": {"mark": "1"}}})
+    assert marked.body["metadata"]["annotations"] == {"checksum/registry-version": "a", "mark": "1"}
+    assert {**marked.body, "metadata": {}} == {**pod.body, "metadata": {}}
+    with pytest.raises(UnknownOperation):
+        annotate(pod, {"metadata": {"annotations": {"mark": None}}})
