@@ -125,8 +125,8 @@ MORE = (
         name="the-modules-own-proxy-is-evidence",
         bug="a cluster never leaves Direct: the module waits for itself",
         file=EVIDENCE,
-        old='return mark == ("deckhouse", "registry", ORIGINAL_NAMESPACE)',
-        new='return mark == ("deckhouse", "", ORIGINAL_NAMESPACE)',
+        old='== ("registry", ORIGINAL_NAMESPACE)',
+        new='== ("", ORIGINAL_NAMESPACE)',
         search=("direct-b-to-unmanaged",),
     ),
     Mutant(
