@@ -5,6 +5,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +13,9 @@ from urllib.parse import urlencode
 from box.errors import BoxError
 from box.layout import API_PORT, BRIDGE_ADDRESS, CORE, PKI
 from box.network import inside
+
+IDLE_SECONDS = 60.0
+"""How long a connection may lie idle and still be used: the API server closes it after 90 s."""
 
 POD_PATH = "/api/v1/namespaces/{namespace}/pods"
 
@@ -42,15 +46,17 @@ class Api:
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The decoded JSON answer; raises Absent for 404, BoxError for other refusals, OSError when unreachable."""
+        if time.monotonic() - getattr(self._local, "used", 0.0) > IDLE_SECONDS:
+            self._drop()
         connection = self._connect()
+        self._local.used = time.monotonic()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
-            self._local.connection = None
-            connection.close()
+            self._drop()
             raise ConnectionError(f"{method} {path}: the API server did not answer: {error!r}") from error
         if answer.status == 404:
             raise Absent(f"{method} {path}: not found")
@@ -82,6 +88,13 @@ class Api:
             self.request("DELETE", path, {"gracePeriodSeconds": 0, "propagationPolicy": "Background"})
         except Absent:
             return
+
+    def _drop(self) -> None:
+        """Close this thread's connection, if there is one."""
+        kept = getattr(self._local, "connection", None)
+        if kept is not None:
+            kept.close()
+        self._local.connection = None
 
     def _connect(self) -> http.client.HTTPSConnection:
         known: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)

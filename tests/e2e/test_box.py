@@ -21,7 +21,14 @@ from box.state import read_state
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(900)]
 
-STAGES = ("network", "registry A", "etcd and API server", "nodes", "nodes Ready", "operator with the module")
+STAGES = (
+    "network",
+    "registry A",
+    "etcd and API server",
+    "nodes",
+    "nodes Ready",
+    "workloads, and the operator with the module",
+)
 
 
 def box(*words: str) -> subprocess.CompletedProcess[str]:
@@ -125,6 +132,8 @@ def test_down_removes_what_an_up_killed_in_the_middle_left(stage: str) -> None:
         for line in up.stdout:
             if line.split("s  ", 1)[1].strip() == f"{stage} ...":
                 break
+        else:
+            pytest.fail(f"`box up` has no stage {stage!r}")
         time.sleep(0.3)
         up.kill()
     assert box("status").returncode == 1
