@@ -71,6 +71,22 @@ def _add_fault(commands: Commands) -> None:
     )
     _name(command)
     command.add_argument("words", nargs="+", metavar="FAULT", help="what is to be wrong, or clear")
+    _add_node_fault(group)
+
+
+def _add_node_fault(group: Commands) -> None:
+    from box.nodefaults import WORDS
+
+    known = "\n".join(f"  {word:<12}{about}" for word, about in WORDS.items())
+    command = group.command(
+        "node",
+        "a node's disk is full",
+        _fault_node,
+        about=f"Break a node that runs, until it is mended or its power is cut.\n\n{known}",
+        examples=("python -m box fault node worker-0 disk-full", "python -m box fault node worker-0 disk-free"),
+    )
+    command.add_argument("name", metavar="NODE", help="as `box status` names it")
+    command.add_argument("word", choices=tuple(WORDS), metavar="FAULT", help="disk-full or disk-free")
 
 
 def _name(command: argparse.ArgumentParser) -> None:
@@ -162,4 +178,12 @@ def _fault(options: argparse.Namespace, report: Report) -> int:
     running.set_fault(options.name, *options.words)
     faults = " ".join(running.fetch_faults(options.name))
     report.line(f"{options.name}: {faults or 'no fault any more'}")
+    return 0
+
+
+def _fault_node(options: argparse.Namespace, report: Report) -> int:
+    from box import nodefaults
+
+    nodefaults.set_fault(options.name, options.word)
+    report.line(f"{options.name}: {options.word}")
     return 0

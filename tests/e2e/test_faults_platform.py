@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from box.layout import PYTHON, REPOSITORY
+from box.nodefaults import FOLDERS
 from box.platform.approvals import APPROVED, CONFIGURED, WAITING
 from box.state import read_state
 
@@ -101,6 +102,25 @@ def test_a_machine_joins_and_leaves() -> None:
     assert read_ready("worker-2") == "True"
     box("node", "remove", "worker-2")
     assert "worker-2" not in {node["metadata"]["name"] for node in fetch("nodes")["items"]}
+
+
+def test_on_a_full_disk_registry_files_cannot_be_written_and_those_there_stay() -> None:
+    def write(folder: str, name: str) -> str:
+        script = f"echo content > {folder}/{name} && cat {folder}/{name}"
+        return box("exec", "worker-0", "--", "sh", "-c", script, check=False)
+
+    assert [write(folder, "early") for folder in FOLDERS] == ["content\n"] * 2
+    box("fault", "node", "worker-0", "disk-full")
+    assert [write(folder, "while-full") for folder in FOLDERS] == [""] * 2
+    assert [box("exec", "worker-0", "--", "cat", f"{folder}/early") for folder in FOLDERS] == ["content\n"] * 2
+    assert write("/var/tmp", "elsewhere") == "content\n"
+    box("exec", "worker-0", "--", "rm", *(f"{folder}/early" for folder in FOLDERS))
+    box("fault", "node", "worker-0", "disk-free")
+    assert [write(folder, "late") for folder in FOLDERS] == ["content\n"] * 2
+    names = {name for folder in FOLDERS for name in box("exec", "worker-0", "--", "ls", "-A", folder).split()}
+    assert "late" in names
+    assert not names & {"early", ".disk-full"}
+    box("exec", "worker-0", "--", "rm", *(f"{folder}/late" for folder in FOLDERS))
 
 
 def test_a_node_without_power_is_silent_and_stops_the_updates_of_its_group() -> None:
