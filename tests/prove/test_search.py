@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The search as far as `make test` goes: transitions x crashes after any write x one fault x any order of the rest."""
+"""The search as far as `make test` goes: transitions x a crash after any write x any order of the rest."""
 
 from __future__ import annotations
 
