@@ -74,7 +74,7 @@ def _read_requests(node: ScratchNode) -> Exchange:
         if call[0] != "curl":
             continue
         request: dict[str, object] = {"method": call[call.index("--request") + 1], "body": ""}
-        headers = {"User-Agent": "registry-node/1"}
+        headers = {"User-Agent": "registry-node/2"}
         for option, value in pairwise(call):
             if option == "--header":
                 name, _, text = value.partition(": ")

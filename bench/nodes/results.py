@@ -56,7 +56,7 @@ How:
   row compares that with the plain pull alone.
 - **Fleet**: {FLEET} simulated nodes poll every {INTERVAL} s and up to {JITTER:.1f} s more, as systemd's timer has it,
   each with a client certificate of its own and a new TLS connection a request, and replay what the real program was
-  recorded to send (metadata; then the whole Secret, the own Node, the report; every five minutes the own Node). The API
+  recorded to send (the Secret; the report of a new plan; every five minutes the own Node). The API
   server (ECDSA P-256 certificate; an RSA one costs it more a connection) runs with Node and RBAC authorisation,
   NodeRestriction and the chart's Role; Nodes list fifty images; one watcher follows all Nodes, as the operator does.
   Leases and status of kubelets, and other watchers, are not simulated. Between plan and report a node waits 0.5 s for

@@ -15,7 +15,7 @@ from d8registry.model.cluster import FailureClass, WitnessResult
 from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST, Source
 from d8registry.nodes import Layout
 
-from tests.support.kubelet_api import METADATA_TYPE, SECRET_PATH
+from tests.support.kubelet_api import SECRET_PATH
 from tests.support.node_plans import (
     HOSTS,
     PASSWORD,
@@ -56,7 +56,7 @@ def test_files_have_the_modes_of_the_plan(node: ScratchNode) -> None:
     assert node.keep.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_second_run_asks_for_metadata_alone_and_touches_nothing(node: ScratchNode) -> None:
+def test_a_second_run_asks_once_and_touches_nothing(node: ScratchNode) -> None:
     node.publish(plan(1, layout(node)))
     node.run()
     before = stamp_live(node)
@@ -66,7 +66,7 @@ def test_a_second_run_asks_for_metadata_alone_and_touches_nothing(node: ScratchN
     node.run()
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert stamp_live(node) == before
-    assert node.api.requests == [("GET", f"{SECRET_PATH}?resourceVersion=0", METADATA_TYPE)]
+    assert node.api.requests == [("GET", f"{SECRET_PATH}?resourceVersion=0", "application/json")]
     commands = [call[0] for call in node.read_calls()]
     assert commands.count("curl") == 1
     assert commands.count("stat") <= 3
@@ -236,6 +236,60 @@ def test_a_plan_older_than_what_was_applied_changes_nothing(node: ScratchNode) -
     assert (witness(node).token, witness(node).result) == (token, WitnessResult.RESTORED)
     token = node.publish(plan(8, newer))
     node.run()
+    assert (witness(node).token, witness(node).result) == (token, WitnessResult.APPLIED)
+
+
+def test_a_cache_that_lags_behind_is_not_taken_for_a_restored_plan(node: ScratchNode) -> None:
+    node.publish(plan(1, layout(node)))
+    older = (str(node.api.plan), node.api.secret_version)
+    newer = layout(node, source("registry-c.test"))
+    token = node.publish(plan(2, newer))
+    node.run()
+    node.api.cached = older
+    node.run()
+    assert node.read_live() == expected_files(newer)
+    assert (witness(node).token, witness(node).result) == (token, WitnessResult.APPLIED)
+    assert not (node.keep / "restored").exists()
+    assert not list((node.keep / "layouts").glob(".*"))
+
+
+def test_a_new_plan_costs_the_api_server_two_requests(node: ScratchNode) -> None:
+    pull = FIXED_BASE.build_reference(f"sha256:{'a' * 64}")
+    node.publish(plan(1, layout(node, pulls=(pull,))))
+    node.run()
+    node.api.requests.clear()
+    node.publish(plan(2, layout(node, source("registry-c.test"), pulls=(pull,))))
+    node.run()
+    assert witness(node).result is WitnessResult.APPLIED
+    assert [method for method, _, _ in node.api.requests] == ["GET", "PATCH"]
+
+
+def test_a_cache_that_lags_behind_does_not_show_a_refused_password_again(node: ScratchNode) -> None:
+    node.publish(plan(1, layout(node)))
+    older = (str(node.api.plan), node.api.secret_version)
+    node.run()
+    (node.ctr / "error").write_text("ctr: unexpected status from HEAD request to https://r/v2/x: 401 Unauthorized\n")
+    token = node.publish(plan(2, layout(node, source("registry-c.test"))))
+    node.run()
+    node.api.cached = older
+    node.run()
+    node.api.cached = None
+    node.read_calls()
+    node.run()
+    assert called(node, "ctr") == []
+    assert (witness(node).token, witness(node).failure) == (token, FailureClass.AUTH)
+
+
+def test_a_node_that_became_a_master_pulls_and_pins_what_is_live_already(node: ScratchNode) -> None:
+    pull = FIXED_BASE.build_reference(f"sha256:{'a' * 64}")
+    node.publish(plan(1, layout(node, pulls=(pull,))))
+    node.run()
+    node.api.labels["node-role.kubernetes.io/control-plane"] = ""
+    token = node.publish(plan(2, layout(node, source("registry-c.test"), pulls=(pull,))))
+    node.run()
+    assert not any("images pull" in call for call in called(node, "ctr"))
+    node.run()
+    assert any("images pull" in call and pull in call for call in called(node, "ctr"))
     assert (witness(node).token, witness(node).result) == (token, WitnessResult.APPLIED)
 
 

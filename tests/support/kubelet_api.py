@@ -43,6 +43,8 @@ class KubeletApi:
     port: int = 0
     clock: float = 0.0
     """Seconds by which this server's clock (header Date) is ahead of the node's."""
+    cached: tuple[str, int] | None = None
+    """A plan and its version that a cache which lags behind still shows to who asks with resourceVersion=0."""
     before_answer: Callable[[], object] = lambda: None
 
     def start(self) -> None:
@@ -100,12 +102,13 @@ class KubeletApi:
         if (method, bare) == ("GET", SECRET_PATH):
             if self.plan is None:
                 return 404, {"kind": "Status", "code": 404}
-            whole = {"kind": "Secret", "metadata": {"name": "registry-node-plan", **self._build_identity()}}
-            if accept == METADATA_TYPE:
-                return 200, {**whole, "kind": "PartialObjectMetadata"}
-            return 200, {**whole, "data": {"plan": base64.b64encode(self.plan.encode()).decode()}}
+            plan, version = self.plan, self.secret_version
+            if self.cached is not None and path.endswith("?resourceVersion=0"):
+                plan, version = self.cached
+            data = {"plan": base64.b64encode(plan.encode()).decode()}
+            return 200, {"kind": "Secret", "metadata": self._build_identity(version), "data": data}
         if (method, bare) == ("GET", f"/api/v1/nodes/{self.node}") and accept == METADATA_TYPE:
-            return 200, {"metadata": {"name": self.node, "labels": self.labels, "annotations": self.annotations}}
+            return 200, self._build_node()
         if (method, bare) == ("PATCH", f"/api/v1/nodes/{self.node}"):
             if content_type != "application/merge-patch+json":
                 self.surprises.append(f"PATCH with {content_type}")
@@ -113,12 +116,16 @@ class KubeletApi:
             patch = json.loads(body)["metadata"]
             _merge(self.labels, patch.get("labels", {}))
             _merge(self.annotations, patch.get("annotations", {}))
-            return 200, {"metadata": {"name": self.node}}
+            return 200, self._build_node()
         self.surprises.append(f"{method} {path} ({accept})")
         return 403, {"kind": "Status", "code": 403}
 
-    def _build_identity(self) -> dict[str, str]:
-        return {"uid": "1b4e28ba-2fa1-11d2-883f-0016d3cca427", "resourceVersion": str(self.secret_version)}
+    def _build_node(self) -> dict[str, Any]:
+        return {"metadata": {"name": self.node, "labels": self.labels, "annotations": self.annotations}}
+
+    def _build_identity(self, version: int) -> dict[str, str]:
+        uid = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+        return {"name": "registry-node-plan", "uid": uid, "resourceVersion": str(version)}
 
     def _build_handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         api = self

@@ -1,18 +1,21 @@
 # The plan: read from the Secret, staged as a layout.
 
 ask_plan() { # take the plan over if it is another one than was read last
-  local seen
-  api GET "$SECRET?resourceVersion=0" "$METADATA" || return 1
-  if [[ $STATUS != 200 ]]; then
-    log_once api "Secret d8-system/registry-node-plan: HTTP $STATUS, nothing changes"
-    return 1
+  local new="$KEEP/layouts/.new" applied=0 known=0
+  # The whole Secret each time: it is small, and a second connection would cost the API server more than it.
+  if ! { read_plan '?resourceVersion=0' && stage_plan "$new"; }; then return; fi
+  [[ -L $KEEP/current ]] && read_line "$KEEP/current/counter" && applied=$REPLY known=$REPLY
+  [[ -L $KEEP/candidate ]] && read_line "$KEEP/candidate/counter" && ((REPLY > known)) && known=$REPLY
+  if ((PLAN_COUNTER < known)); then
+    # The cache of an API server that lags behind shows an older plan too. Only etcd's word counts: a candidate that was
+    # dropped for a moment would show a refused password once more.
+    if ! { read_plan '' && stage_plan "$new"; }; then
+      rm -rf "$new"
+      ERROR_TOKEN=''
+      return
+    fi
   fi
-  rm_said api
-  [[ $REPLY =~ \"uid\":[[:space:]]*\"([^\"]+)\" ]] && seen=${BASH_REMATCH[1]}
-  [[ $REPLY =~ \"resourceVersion\":[[:space:]]*\"([^\"]+)\" ]] && seen+=" ${BASH_REMATCH[1]}"
-  read_line "$KEEP/seen"
-  [[ -n ${seen:-} && $REPLY == "$seen" ]] && return 0
-  take_plan
+  take_plan "$new" "$applied"
 }
 
 rm_said() { # KIND: what was complained about is over
@@ -48,15 +51,9 @@ def entry($folder):
       (.host as $folder | .files[] | entry($path + "/hosts/" + ($folder | hostname)))),
   "end"'
 
-take_plan() { # read the whole Secret and do what it says: stage this node's layout, refuse an older one, or go
-  local new="$KEEP/layouts/.new" applied=0
-  fetch_plan || return 1
-  if ! stage_lines "$new"; then
-    no_space "$new"
-    return 1
-  fi
+take_plan() { # FOLDER APPLIED: do what the plan says: stage this node's layout, refuse an older one, or go
+  local new=$1 applied=$2
   rm_said plan
-  [[ -L $KEEP/current ]] && read_line "$KEEP/current/counter" && applied=$REPLY
   if ((PLAN_COUNTER < applied)); then
     log "the plan's counter $PLAN_COUNTER is lower than $applied, which this node applied: nothing changes"
     rm -rf "$new" && write_text "$KEEP/restored" "$PLAN_TOKEN" && write_text "$KEEP/seen" "$PLAN_VERSION"
@@ -71,17 +68,29 @@ take_plan() { # read the whole Secret and do what it says: stage this node's lay
   ERROR_TOKEN=''
 }
 
-fetch_plan() { # the Secret as lines in $RUN/plan.lines
-  api GET "$SECRET" application/json --output "$RUN/secret.json" || return 1
-  [[ $STATUS == 200 ]] || { log_once api "Secret d8-system/registry-node-plan: HTTP $STATUS, nothing changes"; return 1; }
-  if jq -r --arg node "$NODE" "$PLAN_LINES" "$RUN/secret.json" >"$RUN/plan.lines" 2>"$RUN/jq.err"; then
-    rm -f "$RUN/secret.json"
-    return 0
+read_plan() { # QUERY: the Secret as lines in $RUN/plan.lines, if it is another one than was read last
+  local seen='' secret
+  api GET "$SECRET$1" application/json || return 1
+  if [[ $STATUS != 200 ]]; then
+    log_once api "Secret d8-system/registry-node-plan: HTTP $STATUS, nothing changes"
+    return 1
   fi
+  rm_said api
+  secret=$REPLY
+  [[ $secret =~ \"uid\":[[:space:]]*\"([^\"]+)\" ]] && seen=${BASH_REMATCH[1]}
+  [[ $secret =~ \"resourceVersion\":[[:space:]]*\"([^\"]+)\" ]] && seen+=" ${BASH_REMATCH[1]}"
+  read_line "$KEEP/seen"
+  [[ -z $seen || $REPLY != "$seen" ]] || return 1
+  # By a pipe: what the Secret holds is nobody's argument and in no file.
+  printf '%s' "$secret" | jq -r --arg node "$NODE" "$PLAN_LINES" >"$RUN/plan.lines" 2>"$RUN/jq.err" && return 0
   read_line "$RUN/jq.err"
-  rm -f "$RUN/secret.json" "$RUN/plan.lines"
+  rm -f "$RUN/plan.lines"
   log_once plan "Secret d8-system/registry-node-plan is not understood, nothing changes: ${REPLY:0:200}"
   fail other "node plan not understood: ${REPLY:0:200}"
+}
+
+stage_plan() { # FOLDER
+  stage_lines "$1" || no_space "$1"
 }
 
 stage_lines() { # FOLDER: the files of the plan's lines in it, and the rest of them in PLAN_…

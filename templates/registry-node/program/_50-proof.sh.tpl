@@ -108,9 +108,25 @@ run_ctr() { # SECONDS ARGUMENTS…: with containerd's own proxy settings, and wi
 }
 
 is_master() { # sets an error where the API does not say
-  api GET "/api/v1/nodes/$NODE" "$METADATA" || { fail other "the API server does not say whether this is a master"; return 1; }
-  [[ $STATUS == 200 ]] || { fail other "own Node: HTTP $STATUS"; return 1; }
-  jq -e '.metadata.labels // {} | has("node-role.kubernetes.io/control-plane")' <<<"$REPLY" >/dev/null 2>&1
+  if ! read_text "$RUN/role"; then
+    api GET "/api/v1/nodes/$NODE" "$METADATA" ||
+      { fail other "the API server does not say whether this is a master"; return 1; }
+    [[ $STATUS == 200 ]] || { fail other "own Node: HTTP $STATUS"; return 1; }
+    note_role || { no_space "$RUN"; return 1; }
+  fi
+  read_line "$RUN/role"
+  [[ $REPLY == master ]]
+}
+
+note_role() { # from the own Node in REPLY: each answer about it tells, so that a proof need not ask
+  local role=node
+  [[ $REPLY != *'"node-role.kubernetes.io/control-plane":'* ]] || role=master
+  read_line "$RUN/role"
+  [[ $REPLY != "$role" ]] || return 0
+  # A node that became a master proves once more what is live: masters have images to pull and to pin.
+  [[ $REPLY != node || -L $KEEP/candidate ]] || ! token_of "$KEEP/current" ||
+    point "$KEEP/candidate" "layouts/$REPLY" || return 1
+  echo "$role" >"$RUN/role.part" && mv -fT "$RUN/role.part" "$RUN/role"
 }
 
 measure() { # ADDRESS OTHERWISE: note how long a connection takes, name lookup included, in milliseconds

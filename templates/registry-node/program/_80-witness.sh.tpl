@@ -55,15 +55,18 @@ patch_node() { # send $RUN/patch.json
     return 1
   fi
   rm_said report
+  note_role
 }
 
 is_still_told() { # TOKEN: every five minutes, look whether the Node still has it (it may have been made anew)
-  local now told=0
+  local now told=0 node
   printf -v now '%(%s)T' -1
   [[ -e $RUN/told ]] && told=$(stat -c %Y "$RUN/told")
   ((now - told >= 300 || told > now)) || return 0
   api GET "/api/v1/nodes/$NODE" "$METADATA" || return 0
   [[ $STATUS == 200 ]] || return 0
+  node=$REPLY
+  note_role
   : >"$RUN/told"
-  [[ $REPLY == *"\\\"token\\\":\\\"$1\\\""* ]]
+  [[ $node == *"\\\"token\\\":\\\"$1\\\""* ]]
 }
