@@ -2,7 +2,8 @@
 """Stand-in for the part of deckhouse-controller that takes Secret `deckhouse-registry` over.
 
 It re-renders Deployment `deckhouse` when the Secret changes; when the new pod is Ready, the copies of the pull secret
-follow and then the other workloads and the global values. A half-written Secret changes nothing.
+follow and then the other workloads and the global values. Pods of OnDelete DaemonSets keep the former base until the
+platform's administrator deletes them, later still. A half-written Secret changes nothing.
 """
 
 import base64
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from box.images import ImageSet
 from box.platform.global_values import build_operator_config
 from box.platform.kube import ensure, fetch, fetch_all
-from box.platform.pace import count_due, read_delay
+from box.platform.pace import count_due, is_renewal_due, read_delay
 from box.platform.registry_secret import (
     NAME,
     NAMESPACE,
@@ -22,7 +23,15 @@ from box.platform.registry_secret import (
     parse_registry_secret,
 )
 from box.platform.takeover import compute_progress
-from box.platform.workloads import COPY_NAMESPACES, WORKLOADS, build_copy, build_deckhouse, build_workload, is_copy
+from box.platform.workloads import (
+    COPY_NAMESPACES,
+    WORKLOADS,
+    build_copy,
+    build_deckhouse,
+    build_workload,
+    is_copy,
+    is_left_behind,
+)
 from box.runner.kubeapi import KubeApi
 
 NAMESPACES = (NAMESPACE, *COPY_NAMESPACES)
@@ -56,8 +65,11 @@ class Deckhouse:
         checksum = compute_checksum(secret)
         pods = fetch_all(self._kube, "v1", "Pod", NAMESPACE, "app=deckhouse")
         progress = compute_progress(pods, checksum, datetime.now(UTC))
-        for namespace in NAMESPACES[: count_due(progress.since, read_delay(), len(NAMESPACES))]:
+        delay = read_delay()
+        for namespace in NAMESPACES[: count_due(progress.since, delay, len(NAMESPACES))]:
             self._follow(namespace, secret)
+        if is_renewal_due(progress.since, delay):
+            self._renew(secret)
 
     def render_all(self, secret: RegistrySecret) -> None:
         """Render everything at once, as a freshly installed platform has it."""
@@ -89,6 +101,17 @@ class Deckhouse:
                 continue
             if ensure(self._kube, build_workload(workload, secret.base, self._image_set)):
                 self._log(f"{workload.kind.value} {workload.namespace}/{workload.name} is rendered for {secret.base}")
+
+    def _renew(self, secret: RegistrySecret) -> None:
+        """Delete one pod of each OnDelete DaemonSet that still has the former base, as its administrator does."""
+        for workload in WORKLOADS:
+            if not workload.on_delete:
+                continue
+            pods = fetch_all(self._kube, "v1", "Pod", workload.namespace, f"app={workload.name}")
+            for pod in [each for each in pods if is_left_behind(each, secret.base)][:1]:
+                name = pod["metadata"]["name"]
+                self._kube.delete(self._kube.resolve("v1", "Pod"), workload.namespace, name, "Background")
+                self._log(f"Pod {workload.namespace}/{name} is deleted: its DaemonSet is updated on delete alone")
 
     def _write_operator_config(self) -> None:
         if self._running is None:

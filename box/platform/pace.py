@@ -33,3 +33,8 @@ def count_due(since: float | None, delay: float, modules: int) -> int:
     if since is None:
         return 0
     return modules if delay <= 0 else min(modules, int(modules * since / delay))
+
+
+def is_renewal_due(since: float | None, delay: float) -> bool:
+    """Say whether pods that do not follow by themselves are deleted: half the delay after the last module."""
+    return since is not None and since >= 1.5 * delay

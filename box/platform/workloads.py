@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workloads of the platform as its stand-in renders them: deckhouse itself, and a few that stand for the rest."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -14,6 +15,7 @@ READY_FILE = "operator-ready"
 """What deckhouse's pod serves once its operator is ready; `operator_life` writes it into the container."""
 _MASTER = {"node-role.kubernetes.io/control-plane": ""}
 _EVERYWHERE = [{"operator": "Exists"}]
+_JOB_SECONDS = 10
 
 
 class Kind(Enum):
@@ -21,16 +23,21 @@ class Kind(Enum):
 
     DEPLOYMENT = "Deployment"
     DAEMON_SET = "DaemonSet"
+    CRON_JOB = "CronJob"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """One workload that stands for the platform's: `image` is (module, image) of the image set, in camel case."""
+    """One workload that stands for the platform's: `image` is (module, image) of the image set, in camel case.
+
+    The pods of a DaemonSet `on_delete` keep their image, whatever its template says, until someone deletes them.
+    """
 
     kind: Kind
     namespace: str
     name: str
     image: tuple[str, str]
+    on_delete: bool = False
 
 
 WORKLOADS = (
@@ -41,6 +48,14 @@ WORKLOADS = (
         image=("monitoringKubernetes", "nodeExporter"),
     ),
     Workload(kind=Kind.DEPLOYMENT, namespace="d8-monitoring", name="prometheus", image=("prometheus", "prometheus")),
+    Workload(
+        kind=Kind.DAEMON_SET,
+        namespace="d8-monitoring",
+        name="early-oom",
+        image=("nodeManager", "earlyOom"),
+        on_delete=True,
+    ),
+    Workload(kind=Kind.CRON_JOB, namespace="d8-monitoring", name="report", image=("common", "shellOperator")),
     Workload(kind=Kind.DEPLOYMENT, namespace="d8-operator-trivy", name="operator", image=("operatorTrivy", "operator")),
     Workload(
         kind=Kind.DEPLOYMENT, namespace="d8-system", name="webhook-handler", image=("deckhouse", "webhookHandler")
@@ -84,6 +99,8 @@ def build_workload(workload: Workload, base: str, image_set: ImageSet) -> dict[s
     labels = {"app": workload.name}
     image = f"{base}@{image_set.digest(*workload.image)}"
     pod = _build_pod({"name": workload.name, "image": image, "imagePullPolicy": "IfNotPresent"})
+    if workload.kind is Kind.CRON_JOB:
+        return _build_cron_job(workload, labels, pod)
     if workload.kind is Kind.DAEMON_SET:
         pod["tolerations"] = _EVERYWHERE
     spec: dict[str, Any] = {
@@ -93,7 +110,15 @@ def build_workload(workload: Workload, base: str, image_set: ImageSet) -> dict[s
     }
     if workload.kind is Kind.DEPLOYMENT:
         spec["replicas"] = 1
+    if workload.on_delete:
+        spec["updateStrategy"] = {"type": "OnDelete"}
     return _build_object(workload.kind, workload.namespace, workload.name, spec)
+
+
+def is_left_behind(pod: Mapping[str, Any], base: str) -> bool:
+    """Whether a pod, which nobody has begun to delete, has a container with an image that is not below `base`."""
+    images = [container["image"] for container in pod["spec"]["containers"]]
+    return "deletionTimestamp" not in pod["metadata"] and any(not image.startswith(f"{base}@") for image in images)
 
 
 def build_copy(namespace: str, secret: RegistrySecret) -> dict[str, Any]:
@@ -123,6 +148,22 @@ def _build_pod(container: dict[str, Any]) -> dict[str, Any]:
         "terminationGracePeriodSeconds": 1,  # the idle images have nothing to finish
         "containers": [container],
     }
+
+
+def _build_cron_job(workload: Workload, labels: dict[str, str], pod: dict[str, Any]) -> dict[str, Any]:
+    """Build a CronJob whose Jobs work for a while, so that a switch meets one made from the former template."""
+    pod["restartPolicy"] = "Never"
+    pod["containers"][0]["command"] = ["/bin/sh", "-c", f"sleep {_JOB_SECONDS}"]
+    job = {"backoffLimit": 1, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    spec = {
+        "schedule": "* * * * *",
+        "concurrencyPolicy": "Forbid",
+        "successfulJobsHistoryLimit": 1,
+        "failedJobsHistoryLimit": 1,
+        "jobTemplate": {"spec": job},
+    }
+    item = _build_object(Kind.CRON_JOB, workload.namespace, workload.name, spec)
+    return {**item, "apiVersion": "batch/v1"}
 
 
 def _build_object(kind: Kind, namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -142,8 +142,10 @@ def has_taken_over(checksum: str) -> bool:
 
 
 def fetch_pods() -> dict[str, str]:
+    """Pods of the platform that are to live on; those of Jobs come and go."""
     names = [pod["metadata"] for pod in fetch("pods", "-A")["items"]]
-    return {entry["name"]: entry["uid"] for entry in names if entry["namespace"] != "default"}
+    lasting = [entry for entry in names if all(one["kind"] != "Job" for one in entry.get("ownerReferences", ()))]
+    return {entry["name"]: entry["uid"] for entry in lasting if entry["namespace"] != "default"}
 
 
 def show(node: str, unit: str, key: str) -> str:

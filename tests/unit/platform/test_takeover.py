@@ -11,10 +11,18 @@ import yaml
 from box.images.imageset import ImageSet, PlatformImage
 from box.platform.global_values import build_module_name, build_operator_config
 from box.platform.kube import is_held
-from box.platform.pace import count_due
+from box.platform.pace import count_due, is_renewal_due
 from box.platform.registry_secret import RegistrySecret, compute_checksum
 from box.platform.takeover import compute_progress
-from box.platform.workloads import CHECKSUM, WORKLOADS, Workload, build_deckhouse, build_workload
+from box.platform.workloads import (
+    CHECKSUM,
+    WORKLOADS,
+    Kind,
+    Workload,
+    build_deckhouse,
+    build_workload,
+    is_left_behind,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 SECRET = RegistrySecret(address="h.test", path="/p", scheme="https", ca="", docker_config='{"auths":{}}')
@@ -77,6 +85,38 @@ def test_modules_follow_one_after_another_the_last_one_after_the_delay(
     assert count_due(since, delay, 3) == due
 
 
+@pytest.mark.parametrize(
+    ("since", "delay", "due"), [(None, 4.0, False), (5.9, 4.0, False), (6.0, 4.0, True), (0.0, 0.0, True)]
+)
+def test_pods_that_do_not_follow_by_themselves_are_deleted_after_the_last_module(
+    since: float | None, delay: float, due: bool
+) -> None:
+    assert is_renewal_due(since, delay) is due
+
+
+@pytest.mark.parametrize(
+    ("image", "metadata", "left"),
+    [
+        ("old.test/p@sha256:1", {}, True),
+        ("h.test/p@sha256:1", {}, False),
+        ("h.test/p2@sha256:1", {}, True),
+        ("old.test/p@sha256:1", {"deletionTimestamp": "2026-11-23T12:00:00Z"}, False),
+    ],
+)
+def test_a_pod_is_left_behind_with_another_base_until_it_is_being_deleted(
+    image: str, metadata: dict[str, str], left: bool
+) -> None:
+    assert is_left_behind({"metadata": metadata, "spec": {"containers": [{"image": image}]}}, "h.test/p") is left
+
+
+def test_the_platform_has_a_cron_job_and_a_daemon_set_that_is_updated_on_delete_alone() -> None:
+    items = [build_workload(workload, "h.test/p", IMAGES) for workload in WORKLOADS]
+    assert [item["apiVersion"] for item in items if item["kind"] == Kind.CRON_JOB.value] == ["batch/v1"]
+    assert [item["kind"] for item in items if item["spec"].get("updateStrategy") == {"type": "OnDelete"}] == [
+        "DaemonSet"
+    ]
+
+
 def test_deckhouse_carries_the_checksum_and_its_own_image_below_the_base() -> None:
     spec = build_deckhouse(SECRET, IMAGES)["spec"]
     template = spec["template"]
@@ -90,7 +130,8 @@ def test_deckhouse_carries_the_checksum_and_its_own_image_below_the_base() -> No
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: str(workload.name))
 def test_a_workload_names_its_image_by_digest_below_the_base(workload: Workload) -> None:
-    pod = build_workload(workload, "other.test/q", IMAGES)["spec"]["template"]["spec"]
+    spec = build_workload(workload, "other.test/q", IMAGES)["spec"]
+    pod = spec.get("jobTemplate", {}).get("spec", spec)["template"]["spec"]
     assert pod["containers"][0]["image"] == f"other.test/q@sha256:{workload.image[1]}"
 
 
