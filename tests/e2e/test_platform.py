@@ -15,6 +15,7 @@ import pytest
 
 from box.layout import PYTHON, REPOSITORY
 from box.platform.approvals import CONFIGURED
+from box.platform.pace import DEFAULT_SECONDS
 from box.platform.registry_secret import DOCKER_CONFIG, compute_checksum, parse_registry_secret
 from box.platform.workloads import CHECKSUM, COPY_NAMESPACES
 from box.state import read_state
@@ -107,14 +108,17 @@ def test_a_changed_pull_secret_restarts_deckhouse_alone_and_then_its_copies_foll
     config["auths"][f"{host}/deckhouse"] = entry
     changed = base64.b64encode(json.dumps(config).encode()).decode()
     try:
+        box("takeover-delay", "600")  # the copies come when the test lets them
         patch_secret(changed)
         checksum = compute_checksum(parse_registry_secret({**original, DOCKER_CONFIG: changed}))
         wait_for("deckhouse is Ready with the new content", lambda: has_taken_over(checksum))
-        assert any(read_copy(namespace) != changed for namespace in COPY_NAMESPACES), "copies come after deckhouse"
+        assert all(read_copy(namespace) != changed for namespace in COPY_NAMESPACES), "copies come after deckhouse"
+        box("takeover-delay", "0")
         wait_for("every copy", lambda: all(read_copy(namespace) == changed for namespace in COPY_NAMESPACES))
         after = fetch_pods()
         assert {name for name in before if not name.startswith("deckhouse-")} <= set(after)
     finally:
+        box("takeover-delay", str(DEFAULT_SECONDS))
         patch_secret(original[DOCKER_CONFIG])
         wait_for(
             "every copy as before",
