@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Machines and control plane: nodes that come and go, API away, etcd taken back, how slowly the platform follows."""
+"""Machines and control plane: nodes that come and go, etcd taken back, how slowly the platform follows."""
 
 import argparse
 
@@ -12,7 +12,7 @@ _NAME = "what the snapshot is called"
 
 
 def add(commands: Commands) -> None:
-    """Register the groups `node`, `api`, `etcd`, and `takeover-delay`."""
+    """Register the groups `node` and `etcd`, and `takeover-delay`."""
     group = commands.group(
         "node",
         "add, remove, cut power, boot nodes",
@@ -37,9 +37,6 @@ def add(commands: Commands) -> None:
         ("reboot", "cut its power and boot it", _reboot),
     ):
         group.command(name, summary, run).add_argument("name", metavar="NODE", help="as `box status` names it")
-    server = commands.group("api", "the API server away and back", examples=("python -m box api down",))
-    server.command("down", "kill the API server", _api_down)
-    server.command("up", "start it again", _api_up)
     etcd = commands.group(
         "etcd",
         "take the cluster back in time",
@@ -98,23 +95,6 @@ def _reboot(options: argparse.Namespace, report: Report) -> int:
 
     with report.stage(f"node {options.name} reboots"):
         nodelife.reboot(options.name)
-    return 0
-
-
-def _api_down(_options: argparse.Namespace, _report: Report) -> int:
-    from box import apifaults
-
-    apifaults.stop_api()
-    return 0
-
-
-def _api_up(_options: argparse.Namespace, report: Report) -> int:
-    from box import apifaults
-    from box.build import build_all
-    from box.state import require_state
-
-    require_state()
-    apifaults.start_api(build_all(report))
     return 0
 
 

@@ -2,6 +2,7 @@
 """The box's command line: what its help teaches and how it speaks of words that it does not know."""
 
 import argparse
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -32,7 +33,7 @@ def test_every_command_says_what_it_and_each_of_its_arguments_is_for(parser: arg
 def test_examples_in_help_are_commands_that_the_box_takes(parser: argparse.ArgumentParser) -> None:
     lines = [line.strip() for line in (parser.epilog or "").splitlines()]
     for line in (line for line in lines if line.startswith("python -m box ")):
-        words = line.split("  ")[0].split()[3:]
+        words = shlex.split(line.split("  ")[0])[3:]
         if words[0] != "kubectl":
             build_parser().parse_args(words)
 
