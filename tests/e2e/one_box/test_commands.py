@@ -5,41 +5,20 @@ Factors: looking (status, logs, exec, pull); the operator (stopped, killed, dead
 broken neighbour in two ways; names that are not there. What runs is the bundle.
 """
 
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from box.bundle import build_bundle, unpack
 from box.inventory import read_nodes
-from box.layout import PYTHON, REPOSITORY
 from box.operator import MODULE, find
 from box.queues import read_queues
-from box.state import read_state
+from tests.support.box_command import await_that, box, fetch, run
 
 pytestmark = [pytest.mark.box, pytest.mark.timeout(300)]
 
-
-def box(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [str(PYTHON), "-m", "box", *words]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-
-
-def run(*words: str) -> str:
-    done = box(*words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module", autouse=True)
-def running_box() -> Iterator[None]:
-    if read_state() is not None:
-        pytest.fail("a box is up; end it first: python -m box down")
-    run("up", "--workers", "1")
-    yield
-    run("down")
+DECKHOUSE = ("deploy", "deckhouse", "-n", "d8-system")
 
 
 def test_status_shows_every_part_and_is_well() -> None:
@@ -108,3 +87,11 @@ def test_an_operator_is_stopped_killed_and_started_with_clear_words() -> None:
     assert box("status").returncode == 1
     run("operator", "start")
     run("status")
+
+
+def test_deckhouses_operator_dies_with_its_pod_and_starts_with_the_next_one() -> None:
+    before = find()
+    assert before is not None
+    run("kubectl", "-n", "d8-system", "delete", "pod", "-l", "app=deckhouse", "--wait=false")
+    await_that("another operator", lambda: (found := find()) is not None and found.pid != before.pid)
+    await_that("deckhouse is Ready", lambda: fetch(*DECKHOUSE)["status"].get("readyReplicas") == 1)
