@@ -49,14 +49,22 @@ def read_folders(node: Node) -> dict[str, dict[str, str]]:
 def read_containerd_start(node: Node) -> str:
     """Process id and start time of the node's containerd, or the empty text while none runs."""
     namespace = Path("/run/netns", node.namespace).stat().st_ino
+    found: list[tuple[int, int]] = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            is_containerd = (entry / "comm").read_text(encoding="utf-8").strip() == "containerd"
-            if is_containerd and (entry / "ns/net").stat().st_ino == namespace:
-                return f"{entry.name} {read_start_time(int(entry.name))}"
+            if is_daemon((entry / "cmdline").read_bytes()) and (entry / "ns/net").stat().st_ino == namespace:
+                found.append((read_start_time(int(entry.name)) or 0, int(entry.name)))
         except (FileNotFoundError, ProcessLookupError):
             continue
-    return ""
+    # A child that has not become a shim yet has its parent's arguments, and is younger.
+    started, pid = min((one for one in found if one[0]), default=(0, 0))
+    return f"{pid} {started}" if pid else ""
+
+
+def is_daemon(arguments: bytes) -> bool:
+    """Whether a process with these arguments is containerd itself, and not one that is asked for its version."""
+    words = arguments.rstrip(b"\0").split(b"\0")
+    return len(words) == 1 and words[0].endswith(b"/containerd")
 
 
 def was_containerd_restarted(node: Node, since: datetime) -> bool:
