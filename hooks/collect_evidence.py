@@ -21,13 +21,13 @@ def handle(run: Run) -> Outputs:
     if text in ("", "null"):
         return Outputs()
     from d8registry.adapters.evidence_collector import collect_evidence
-    from d8registry.evidence.answer import parse_evidence, render_evidence
+    from d8registry.evidence.answer import parse_evidence, remember_seen, render_evidence
     from d8registry.evidence.question import parse_question
 
     question, before = parse_question(text), parse_evidence(read_text(answered, "evidence"))
     if question is None:
         return Outputs()
-    evidence = collect_evidence(question, run.now)
+    evidence = remember_seen(collect_evidence(question, run.now), before)
     if before is not None and replace(before, at=evidence.at) == evidence:
         return Outputs()
     data = {"evidence": render_evidence(evidence)}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from d8registry.evidence.answer import Evidence, parse_evidence
-from d8registry.evidence.question import build_evidence_question, render_question
+from d8registry.evidence.answer import Evidence, parse_evidence, render_evidence
+from d8registry.evidence.question import EvidenceQuestion, build_evidence_question, render_question
 
 from tests.support.hook_process import (
     HookProcess,
@@ -50,8 +50,10 @@ def build_lists(pods: int = 3) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def run_collector(kubeconfig: Path | None, answered: dict[str, Any] | None = None) -> HookProcess:
-    asked = build_secret({"evidence": render_question(QUESTION)}, 9)
+def run_collector(
+    kubeconfig: Path | None, answered: dict[str, Any] | None = None, question: EvidenceQuestion = QUESTION
+) -> HookProcess:
+    asked = build_secret({"evidence": render_question(question)}, 9)
     contexts = build_group_context({"asked": [asked], "answered": [answered] if answered else []})
     return run_hook_file(HOOK, contexts, environment={"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})
 
@@ -109,6 +111,20 @@ def test_an_answer_that_did_not_change_is_not_written_again(tmp_path: Path) -> N
         assert run_collector(kubeconfig, secret).operations == ()
         script.lists["/api/v1/pods"].pop()
         assert len(read_evidence(run_collector(kubeconfig, secret), secret).users) == 2
+
+
+def test_an_image_seen_in_use_is_remembered_when_its_pod_is_gone(tmp_path: Path) -> None:
+    question = build_evidence_question("", "", in_use_base=BASE)
+    script = ApiScript(lists=build_lists())
+    with run_api(script, tmp_path) as kubeconfig:
+        first = read_evidence(run_collector(kubeconfig, question=question))
+        secret = build_secret({"evidence": render_evidence(first)}, 9)
+        for kind in script.lists:
+            script.lists[kind] = []
+        later = read_evidence(run_collector(kubeconfig, secret, question), secret)
+    assert {reference for reference, _ in first.in_use} == set(first.seen)
+    assert first.seen
+    assert (later.in_use, later.seen) == ((), first.seen)
 
 
 @pytest.mark.parametrize(

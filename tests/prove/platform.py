@@ -17,7 +17,7 @@ from d8registry.checker.outcome import Answer as Found
 from d8registry.checker.outcome import Outcome
 from d8registry.checker.question import ImagesQuestion, ProxyQuestion, parse_questions
 from d8registry.checker.result import parse_results, render_results
-from d8registry.evidence.answer import parse_evidence, render_evidence
+from d8registry.evidence.answer import parse_evidence, remember_seen, render_evidence
 from d8registry.evidence.question import parse_question
 from d8registry.kube.operations import apply_secret, read_revision
 from d8registry.kube.platform import hash_content
@@ -231,8 +231,9 @@ def collect(world: World) -> World:
     question = parse_question(asked.texts.get("evidence", "")) if asked else None
     if asked is None or question is None:
         return world
-    evidence = collect_evidence(question, START + timedelta(seconds=world.clock()), cast(ClusterApi, _Api(world)))
     before = parse_evidence(answered.texts.get("evidence", "") if answered else "")
+    found = collect_evidence(question, START + timedelta(seconds=world.clock()), cast(ClusterApi, _Api(world)))
+    evidence = remember_seen(found, before)
     if before is not None and replace(before, at=evidence.at) == evidence:
         return world
     data = {"evidence": render_evidence(evidence)}

@@ -351,6 +351,25 @@ def test_an_image_that_the_new_registry_lacks_keeps_the_old_source() -> None:
     assert "Deployment shop/cart" in cluster.text("registry-state", "revoke")
 
 
+def test_pods_that_come_and_go_do_not_put_the_question_of_their_images_anew() -> None:
+    cluster = make_direct()
+    go_on(cluster, TO_OTHER, until="FinaliseNodes/evidence")
+    first, second = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+    for reference in (first, second):
+        cluster.collect(in_use=((reference, "Pod d8-monitoring/report-1"),))
+        cluster.settle()
+    asked = cluster.text("registry-questions", "questions")
+    assert first in asked
+    assert second in asked
+    cluster.collect(in_use=((first, "Pod d8-monitoring/report-2"),))
+    cluster.settle()
+    assert cluster.text("registry-questions", "questions") == asked
+    # Only what is in use now can hold the old source.
+    cluster.lacking = {OTHER: {second}}
+    move_without_collecting(cluster)
+    assert cluster.step() == "FinaliseNodes/all"
+
+
 def move_without_collecting(cluster: MemoryCluster) -> None:
     """Let the probe answer what is asked because of the evidence."""
     cluster.settle()

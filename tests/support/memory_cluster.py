@@ -24,7 +24,7 @@ from d8registry.checker.asking import fold_answers, plan_asks
 from d8registry.checker.outcome import Answer, Outcome
 from d8registry.checker.question import ImagesQuestion, Question, parse_questions
 from d8registry.checker.result import parse_results, render_results
-from d8registry.evidence.answer import Evidence, render_evidence
+from d8registry.evidence.answer import Evidence, parse_evidence, remember_seen, render_evidence
 from d8registry.evidence.question import parse_question
 from d8registry.kube.platform import hash_content
 from d8registry.nodes.plan import NodePlan, expected_token
@@ -299,8 +299,9 @@ class MemoryCluster:
         """Let the evidence hook answer, if it is asked; `fields` replace the empty lists."""
         question = parse_question(self.text("registry-questions", "evidence"))
         if question is not None:
-            found = Evidence(key=question.key, at=self.now, complete=True)
-            self.put_secret("registry-evidence", {"evidence": render_evidence(replace(found, **fields))})
+            found = replace(Evidence(key=question.key, at=self.now, complete=True), **fields)
+            before = parse_evidence(self.text("registry-evidence", "evidence"))
+            self.put_secret("registry-evidence", {"evidence": render_evidence(remember_seen(found, before))})
 
     def wait(self, seconds: int) -> None:
         """Let time pass."""

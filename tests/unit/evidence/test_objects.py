@@ -161,7 +161,12 @@ def test_question_and_answer_read_back_as_written() -> None:
     assert parse_question(render_question(None)) is None
     assert parse_question("") is None
     evidence = Evidence(
-        key="k", at=datetime(2026, 11, 23, tzinfo=UTC), platform=("Pod a/b",), complete=False, message="m"
+        key="k",
+        at=datetime(2026, 11, 23, tzinfo=UTC),
+        platform=("Pod a/b",),
+        complete=False,
+        message="m",
+        seen=("sha256:1",),
     )
     assert parse_evidence(render_evidence(evidence)) == evidence
     assert parse_evidence("") is None

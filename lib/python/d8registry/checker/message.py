@@ -20,12 +20,16 @@ def summarise(result: CheckResult) -> str:
     whole = next((problem for problem in result.problems if problem.reference == result.subject), None)
     if whole is not None:
         return f"{result.subject}: {_say(whole)}; {REMEDIES[whole.outcome]}"
-    shown = [f"{problem.reference} ({problem.owner}): {_say(problem)}" for problem in result.problems[:SHOWN]]
+    shown = [f"{_name(problem)}: {_say(problem)}" for problem in result.problems[:SHOWN]]
     if len(result.problems) > SHOWN:
         shown.append(f"and {len(result.problems) - SHOWN} more")
     remedies = list(dict.fromkeys(REMEDIES[problem.outcome] for problem in result.problems))
     end = "" if result.done else ", still asking"
     return f"{count}{end}; {'; '.join(shown)}. To do: {'; '.join(remedies[:2])}"
+
+
+def _name(problem: Problem) -> str:
+    return f"{problem.reference} ({problem.owner})" if problem.owner else problem.reference
 
 
 def _say(problem: Problem) -> str:

@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from d8registry.errors import InvalidObject
@@ -19,8 +19,9 @@ class Evidence:
 
     `platform` and `users` refer to the old base; `copies` are the platform's pull secrets that differ from the
     original; `real_host` names the old registry at all; `in_use` holds (digest or tag, object) of what is below the
-    asked base. Not `complete`: the API failed on the way (`message`), so
-    nothing follows from what the lists lack.
+    asked base now, `seen` every digest or tag that was there since the question was put: pods come and go, and a
+    question about those of the moment would never be answered in time. Not `complete`: the API failed on the way
+    (`message`), so nothing follows from what the lists lack.
     """
 
     key: str
@@ -32,6 +33,13 @@ class Evidence:
     copies: tuple[str, ...] = ()
     real_host: tuple[str, ...] = ()
     in_use: tuple[tuple[str, str], ...] = ()
+    seen: tuple[str, ...] = ()
+
+
+def remember_seen(evidence: Evidence, before: Evidence | None) -> Evidence:
+    """Keep what earlier answers to the same question saw in use."""
+    known = before.seen if before is not None and before.key == evidence.key else ()
+    return replace(evidence, seen=tuple(sorted({*known, *(reference for reference, _ in evidence.in_use)})))
 
 
 def limit_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -53,6 +61,7 @@ def render_evidence(evidence: Evidence) -> str:
         "copies": list(evidence.copies),
         "realHost": list(evidence.real_host),
         "inUse": [list(pair) for pair in evidence.in_use],
+        "seen": list(evidence.seen),
     }
     return json.dumps(item, separators=(",", ":"))
 
@@ -73,6 +82,7 @@ def parse_evidence(text: str) -> Evidence | None:
             copies=tuple(item["copies"]),
             real_host=tuple(item["realHost"]),
             in_use=tuple((reference, owner) for reference, owner in item["inUse"]),
+            seen=tuple(item["seen"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidObject(

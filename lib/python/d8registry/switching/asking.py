@@ -104,10 +104,8 @@ def _ask_lacking(switch: Switch, observed: Observed, evidence: "EvidenceQuestion
     found = observed.evidence
     if evidence is None or found is None or found.key != evidence.key or not found.in_use:
         return None
-    owners: dict[str, list[str]] = {}
-    for reference, owner in found.in_use:
-        owners.setdefault(reference, []).append(owner)
-    images = [RequiredImage(reference=reference, owner=", ".join(names[:3])) for reference, names in owners.items()]
+    # Nothing of the moment may stand in it: whose pods they are changes faster than a registry answers.
+    images = [RequiredImage(reference=reference, owner="") for reference in found.seen]
     return build_images_question(switch.candidate.endpoint, images, nonce=f"lacking/{switch.since.isoformat()}")
 
 
