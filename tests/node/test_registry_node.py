@@ -201,6 +201,25 @@ def test_an_index_is_followed_to_the_image_of_this_machine(node: ScratchNode) ->
     assert [node.manifest in call for call in fetched] == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("document", "failure", "said"),
+    [
+        ({"manifests": []}, FailureClass.NOT_FOUND, "has no image for linux"),
+        ({"layers": []}, FailureClass.OTHER, "has no layer"),
+        ({"fsLayers": []}, FailureClass.OTHER, "is not JSON of an image"),
+        ("text", FailureClass.OTHER, "is not JSON of an image"),
+    ],
+    ids=["an index of other machines", "no layer", "an old schema", "no object"],
+)
+def test_a_manifest_that_leads_nowhere_is_named(
+    node: ScratchNode, document: object, failure: FailureClass, said: str
+) -> None:
+    node.publish(plan(1, layout(node, digest=node.add_manifest(document))))
+    node.run()
+    assert witness(node).failure is failure
+    assert said in witness(node).message
+
+
 @pytest.mark.parametrize("is_master", [True, False], ids=["master", "worker"])
 def test_only_masters_pull_and_pin(node: ScratchNode, is_master: bool) -> None:
     pull = FIXED_BASE.build_reference(f"sha256:{'a' * 64}")

@@ -110,7 +110,7 @@ class KubeletApi:
         if (method, bare) == ("GET", f"/api/v1/nodes/{self.node}") and accept == METADATA_TYPE:
             return 200, self._build_node()
         if (method, bare) == ("PATCH", f"/api/v1/nodes/{self.node}"):
-            if content_type != "application/merge-patch+json":
+            if content_type != "application/strategic-merge-patch+json":
                 self.surprises.append(f"PATCH with {content_type}")
                 return 415, {}
             patch = json.loads(body)["metadata"]

@@ -38,7 +38,8 @@ connect() { # SERVER and NODE, and curl's settings, from the kubelet's kubeconfi
     log_once api "$KUBECONFIG_FILE names no server, CA or client certificate: the kubelet has not joined yet"
     return 1
   fi
-  printf '%s\n' silent show-error 'noproxy = "*"' 'connect-timeout = 5' 'max-time = 20' \
+  # One request a connection: setting up HTTP/2 for it would only cost the API server more.
+  printf '%s\n' silent show-error http1.1 'noproxy = "*"' 'connect-timeout = 5' 'max-time = 20' \
     "user-agent = \"registry-node/$PROGRAM\"" "dump-header = \"$RUN/headers\"" \
     "cacert = \"$ca\"" "cert = \"$cert\"" "key = \"$key\"" >"$RUN/curl.conf" || return 1
   SERVER=$server
