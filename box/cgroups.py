@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from box.layout import PREFIX
+from box.walk import walk_folders
 
 _ROOT = Path("/sys/fs/cgroup")
 
@@ -29,11 +30,7 @@ def create(name: str) -> None:
 def list_groups() -> list[Path]:
     """Return the box's cgroups that there are, children before parents."""
     tops = [path for hierarchy in _hierarchies() for path in hierarchy.glob(f"{PREFIX}*")]
-    return [group for top in tops for group in [*sorted(_below(top), reverse=True), top]]
-
-
-def _below(top: Path) -> list[Path]:
-    return [path for path in top.rglob("*") if path.is_dir()]
+    return [group for top in tops for group in [*sorted(walk_folders(top), reverse=True), top]]
 
 
 def list_members() -> set[int]:

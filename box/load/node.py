@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the load and the judge do on a node of the box: its image store, its files, its containerd."""
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from box import node as nodes
 from box.errors import BoxError
 from box.layout import Node
 from box.process import read_start_time
+from box.walk import walk_files, walk_folders
 
 _STORE_SECONDS = 20.0
 
@@ -37,11 +39,11 @@ def read_folders(node: Node) -> dict[str, dict[str, str]]:
     """Texts of the files in the node's registry.d, by folder and file name; files beside the folders in folder ``."""
     root = node.disk / "etc/containerd/registry.d"
     found: dict[str, dict[str, str]] = {}
-    for path in sorted(root.rglob("*")):
+    for path in walk_folders(root):
+        found.setdefault(str(path.relative_to(root)), {})
+    for path in walk_files(root):
         folder = str(path.parent.relative_to(root)) if path.parent != root else ""
-        if path.is_dir() and path.parent == root:
-            found.setdefault(path.name, {})
-        elif path.is_file():
+        with contextlib.suppress(FileNotFoundError):
             found.setdefault(folder, {})[path.name] = path.read_text(encoding="utf-8", errors="replace")
     return found
 
@@ -81,7 +83,7 @@ def read_texts(roots: Mapping[str, Path], largest: int = 64 * 1024 * 1024) -> di
     """Texts of all files below folders, by `<key>/<path>`; files above `largest` bytes are not read."""
     texts = {}
     for key, root in roots.items():
-        for path in root.rglob("*") if root.is_dir() else ():
+        for path in walk_files(root):
             try:
                 if path.is_file() and not path.is_symlink() and path.stat().st_size <= largest:
                     texts[f"{key}/{path.relative_to(root)}"] = path.read_text(encoding="utf-8", errors="replace")

@@ -11,6 +11,7 @@ from box.inventory import read_nodes
 from box.judge.leaks import decode_release
 from box.layout import DATA, RUN
 from box.load.node import read_texts
+from box.walk import walk_files
 from box.watch.api import Absent, Api
 
 _USERS_OWN = "ModuleConfig deckhouse"
@@ -20,9 +21,11 @@ _USERS_OWN = "ModuleConfig deckhouse"
 def collect_texts(api: Api) -> dict[str, str]:
     """All texts by a name for people."""
     texts = read_texts({str(RUN / "logs"): RUN / "logs"})
-    texts |= {f"{RUN}/{one.relative_to(RUN)}": _read(one) for one in RUN.rglob("*.log")}
-    texts |= {f"{RUN}/{one.relative_to(RUN)}": _read(one) for one in RUN.rglob("*.journal")}
-    texts |= {f"values in {one.name}": _read(one) for one in (RUN / "operator").rglob("helm-values-*.json")}
+    for one in walk_files(RUN):
+        if one.suffix in (".log", ".journal"):
+            texts[f"{RUN}/{one.relative_to(RUN)}"] = _read(one)
+        elif one.match("helm-values-*.json"):
+            texts[f"values in {one.name}"] = _read(one)
     for node in read_nodes():
         texts |= read_texts({f"{DATA.name}/{node.name}/var/log": node.disk / "var/log"})
     for name, item in _list_objects(api):
