@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from box.errors import BoxError
 from box.layout import Node
 from box.load.imagery import LoadImage
 from box.load.puller import PULL_SECONDS, Puller
@@ -17,6 +18,7 @@ PERIOD_SECONDS = 2.5
 MOST_PULLS_A_NODE = 2000
 AT_ONCE = 6
 _TENANTS_EACH = 3
+_IDLE_SECONDS = 0.2
 
 
 class Load:
@@ -28,7 +30,7 @@ class Load:
         if len(images) <= AT_ONCE:
             raise ValueError(f"the load needs more than {AT_ONCE} images, so that two pulls never share one")
         self._puller = puller
-        self._nodes = nodes
+        self._count = len(nodes)
         self._images = images
         self._tenants = {one.registry: one for one in tenants}
         self._paused: frozenset[str] = frozenset()
@@ -37,10 +39,8 @@ class Load:
         self._lock = threading.Lock()
         self._pulls: list[Pull] = []
         self._broken: list[str] = []
-        self._threads = [
-            threading.Thread(target=self._run, args=(node, index), name=f"load-{node.name}", daemon=True)
-            for index, node in enumerate(nodes)
-        ]
+        self._running = 0
+        self._threads = [self._build_thread(node, index) for index, node in enumerate(nodes)]
 
     def start(self) -> None:
         """Start pulling on every node, the nodes one after another within the period."""
@@ -54,6 +54,12 @@ class Load:
             if thread.ident is not None:
                 thread.join(timeout=PULL_SECONDS * 2)
         return self.fetch_pulls()
+
+    def add_node(self, node: Node) -> None:
+        """Pull on a node that has joined, too."""
+        thread = self._build_thread(node, len(self._threads))
+        self._threads.append(thread)
+        thread.start()
 
     def add_tenant(self, tenant: Tenant) -> None:
         """Pull a further tenant's images from now on."""
@@ -76,6 +82,14 @@ class Load:
         """Pull on a node again."""
         self._resting -= {name}
 
+    def await_idle(self) -> None:
+        """Wait until no pull is under way; ask nodes to rest before. Raises BoxError where one does not end."""
+        deadline = time.monotonic() + PULL_SECONDS * 2
+        while self._running:
+            if time.monotonic() > deadline:
+                raise BoxError(f"{self._running} pulls of the load have not ended after {PULL_SECONDS * 2:.0f} s")
+            time.sleep(_IDLE_SECONDS)
+
     def fetch_pulls(self) -> tuple[Pull, ...]:
         """The pulls that have ended so far, by their start."""
         with self._lock:
@@ -86,9 +100,12 @@ class Load:
         with self._lock:
             return tuple(self._broken)
 
+    def _build_thread(self, node: Node, index: int) -> threading.Thread:
+        return threading.Thread(target=self._run, args=(node, index), name=f"load-{node.name}", daemon=True)
+
     def _run(self, node: Node, index: int) -> None:
         # The image is removed a period before the pod is due, so that the node's store does not delay the pod.
-        due = time.monotonic() + PERIOD_SECONDS * (1 + index / len(self._nodes))
+        due = time.monotonic() + PERIOD_SECONDS * (1 + index % self._count / self._count)
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"pull-{node.name}") as pool:
             running: list[Future[None]] = []
             turns = Turns()
@@ -99,10 +116,19 @@ class Load:
                 if len(running) < AT_ONCE and node.name not in self._resting:
                     active = [one for name, one in sorted(self._tenants.items()) if name not in self._paused]
                     tenant, number = turns.take(active)
+                    with self._lock:
+                        self._running += 1
                     running.append(pool.submit(self._pull, node, tenant, number, index, due))
                 due += PERIOD_SECONDS
 
     def _pull(self, node: Node, tenant: Tenant | None, number: int, index: int, due: float) -> None:
+        try:
+            self._pull_once(node, tenant, number, index, due)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _pull_once(self, node: Node, tenant: Tenant | None, number: int, index: int, due: float) -> None:
         try:
             if tenant:
                 image = tenant.images[number % len(tenant.images)]

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from box import nodelife
+from box import apifaults, nodelife
 from box.build import Tools, build_all
 from box.errors import BoxError
 from box.inventory import read_nodes
@@ -24,7 +24,7 @@ from box.judge.allowance import Settings, compute_allowance
 from box.judge.facts import Excuse, Facts, Switch
 from box.judge.leaks import find_leaks, list_key_marks
 from box.judge.verdict import Verdict, reach_verdict
-from box.layout import cache_folder
+from box.layout import Node, cache_folder
 from box.load.bases import FIXED_BASE
 from box.load.imagery import read_load_images
 from box.load.load import Load
@@ -256,6 +256,32 @@ class Scenario:
             replace(one, ended=now) if one.node == name and one.ended is None else one for one in self._excuses
         ]
         self.load.resume_node(name)
+
+    def join_node(self, name: str) -> Node:
+        """Have a new machine join, wait until it is Ready, and pull on it as on the others."""
+        self._say(f"joins: {name}")
+        joined = nodelife.add_node(name, self.tools, self.tools.containerd)
+        if self._with_load:
+            self.load.add_node(joined)
+        return joined
+
+    def save_cluster(self, name: str) -> None:
+        """Save the whole cluster's state (etcd), to be put back later."""
+        self._say(f"snapshot: {name}")
+        apifaults.save_snapshot(name)
+
+    def restore_cluster(self, name: str) -> None:
+        """Put the cluster back to a snapshot; nobody pulls while there is no API."""
+        self._say(f"the cluster is put back to snapshot {name}")
+        names = [node.name for node in read_nodes()]
+        for each in names:
+            self.load.rest_node(each)
+        self.load.await_idle()
+        with self._watcher.paused():
+            apifaults.restore_snapshot(name, self.tools)
+            nodelife.await_ready(read_nodes())
+        for each in names:
+            self.load.resume_node(each)
 
     def new_password(self, name: str, *, keep_old: bool = False) -> None:
         """Give the platform's account at a registry another password; the next `direct` takes it."""

@@ -3,7 +3,8 @@
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Watcher:
         self._copies: dict[str, list[tuple[datetime, str]]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._looking = threading.Lock()
         self.trouble: list[str] = []
 
     def start(self) -> None:
@@ -46,6 +48,12 @@ class Watcher:
     def is_over(self) -> bool:
         """Whether it was stopped."""
         return self._over.is_set()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Look away while there is nothing to be seen: the API server is put away on purpose."""
+        with self._looking:
+            yield
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Look for these secrets as well."""
@@ -71,7 +79,8 @@ class Watcher:
             if number % _LOOK_EVERY:
                 continue
             try:
-                self._look()
+                with self._looking:
+                    self._look()
             except Exception as error:  # the API server may be down on purpose; what was missed is told
                 self.trouble.append(f"{datetime.now(UTC):%H:%M:%S} {type(error).__name__}: {error}")
 

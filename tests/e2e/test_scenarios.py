@@ -5,6 +5,7 @@ Factors: what the cluster pulls by, what breaks, when it breaks, whether anybody
 the way. In each scenario the judge has the last word.
 """
 
+import json
 import subprocess
 import time
 import tomllib
@@ -13,9 +14,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from box import nodelife
+from box import api, nodelife
 from box.blocking import Way, block, unblock
-from box.build import build_all
 from box.inventory import read_nodes
 from box.judge.facts import Excuse
 from box.judge.verdict import Verdict
@@ -24,9 +24,8 @@ from box.load.bases import FIXED_BASE, FIXED_HOST
 from box.load.node import read_folders
 from box.registries import running
 from box.registries.catalogue import get_registry
-from box.report import Report
 from box.scenario import Scenario
-from box.scenario.chain import CHAIN, CHAIN_FROM_DEAD, A, B, Leg, run_chain
+from box.scenario.chain import CHAIN, CHAIN_FROM_DEAD, OTHER_PATH, A, B, Leg, run_chain
 from box.scenario.module_config import request_of_module, set_module_settings
 from box.scenario.progress import Progress
 from box.state import read_state
@@ -146,22 +145,56 @@ def test_a_node_without_power_does_not_hold_a_switch_and_catches_up(run: Scenari
 def test_a_node_that_joins_in_mid_switch_pulls_like_the_others(run: Scenario) -> None:
     run.edit(run.direct(B))
     run.wait_step("AddSource")
-    tools = build_all(Report())
-    joined = nodelife.add_node("worker-9", tools, tools.containerd)
+    joined = run.join_node("worker-9")
     try:
         run.wait_ready(SWITCH_SECONDS)
         assert list_sources()[joined.name] == [get_registry(B).host]
-        assert_good(run.judge())
+        time.sleep(LOAD_SECONDS * 2)
+        verdict = run.judge()
+        assert any(pull.node == joined.name for pull in verdict.counted)
+        assert_good(verdict)
     finally:
         nodelife.remove_node(joined.name)
 
 
 def test_with_main_blocked_a_change_of_registry_alone_ends_ready(run: Scenario) -> None:
-    run.edit(run.direct(A, path="archive/d8/ee"))
+    run.edit(run.direct(A, path=OTHER_PATH))
     run.wait_step("CheckImages", 30)
     block(Way.CHART)
     run.wait_ready(SWITCH_SECONDS)
     unblock()
+    assert_good(run.judge())
+
+
+def test_with_main_blocked_a_change_of_credentials_holds_names_the_queue_and_goes_on_when_it_is_free(
+    run: Scenario,
+) -> None:
+    set_module_settings(stepDeadline="30s")
+    run.edit(run.direct(B))
+    run.wait_step("CheckImages", 30)
+    block(Way.CHART)
+    moment = run.wait_for("a hold", lambda seen: is_ready_reason(seen, "Holding"), SWITCH_SECONDS)
+    ready = moment.view.find("Ready")
+    assert ready is not None
+    assert "queue main" in ready.message
+    assert moment.view.step == "SwitchAddress"
+    time.sleep(LOAD_SECONDS)
+    unblock()
+    run.wait_for("going on", lambda seen: not is_ready_reason(seen, "Holding"), 120)
+    run.wait_ready(SWITCH_SECONDS)
+    assert_good(run.judge())
+
+
+def test_a_cluster_put_back_to_before_a_switch_leads_its_nodes_back_and_no_pull_fails(run: Scenario) -> None:
+    run.save_cluster("before")
+    run.edit(run.direct(A, path=OTHER_PATH))
+    run.wait_ready(SWITCH_SECONDS)
+    later = max(fetch_counters())
+    run.restore_cluster("before")
+    run.give_up()
+    run.wait_for("every node has answered to a later epoch", lambda _: min(fetch_counters()) > later, SWITCH_SECONDS)
+    run.wait_for("rest", lambda seen: (ready := seen.view.find("Ready")) is not None and ready.status == "True")
+    time.sleep(LOAD_SECONDS)
     assert_good(run.judge())
 
 
@@ -175,6 +208,13 @@ def is_ready_reason(moment: Moment, reason: str) -> bool:
     """Whether Ready is not True, for this reason (any, where it is empty)."""
     ready = moment.view.find("Ready")
     return ready is not None and ready.status == "False" and reason in ("", ready.reason)
+
+
+def fetch_counters() -> list[int]:
+    """The counter of the plan that each node reported last."""
+    notes = [item["metadata"].get("annotations") or {} for item in api.request("GET", "/api/v1/nodes")["items"]]
+    reports = [json.loads(one["registry.deckhouse.io/node-report"]) for one in notes]
+    return [int(one["token"].partition(".")[0]) for one in reports if one["result"] == "applied"] or [0]
 
 
 def fronts() -> list[list[str]]:
