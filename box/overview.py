@@ -37,9 +37,14 @@ class Overview:
     memory: int
 
     @property
+    def troubled(self) -> tuple[str, ...]:
+        """Names of what somebody has to look at."""
+        return tuple(line.words[0] for line in (*self.nodes, *self.registries, *self.processes) if not line.well)
+
+    @property
     def well(self) -> bool:
         """Whether all that should run does; a waiting queue or a switch under way is no trouble of the box."""
-        return all(line.well for line in (*self.nodes, *self.registries, *self.processes))
+        return not self.troubled
 
 
 def look() -> Overview:

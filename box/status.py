@@ -18,7 +18,9 @@ _RIGHT = {"MiB", "pid"}
 def show_status(state: State, overview: Overview, console: Console | None = None) -> bool:
     """Print everything; returns whether all is well."""
     console = console or open_console()
-    whole = "whole" if state.complete else "NOT whole: python -m box down, then up"
+    whole = f"look at {', '.join(overview.troubled)}" if overview.troubled else "whole"
+    if not state.complete:
+        whole = "NOT whole: python -m box down, then up"
     console.print(f"box in {RUN}, since {state.since}, {whole}; {overview.memory} MiB; logs in {LOGS}", markup=False)
     console.print(f"module: {overview.module}", markup=False)
     for titles, lines in (

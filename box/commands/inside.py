@@ -74,7 +74,8 @@ def _kubectl(options: argparse.Namespace, _report: Report) -> int:
 
     cache = cache_folder()
     folder = next(each.folder(cache) for each in list_artifacts(cache) if each.name == "kubernetes")
-    become(core.exec_command(["env", f"KUBECONFIG={KUBECONFIG}", folder / "kubectl", *options.words]))
+    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    become(core.exec_command(["env", f"KUBECONFIG={KUBECONFIG}", folder / "kubectl", *words]))
 
 
 def _exec(options: argparse.Namespace, _report: Report) -> int:

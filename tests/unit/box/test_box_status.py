@@ -44,7 +44,10 @@ def test_every_part_of_the_box_has_its_line() -> None:
 
 
 def test_a_node_that_is_down_is_not_well_but_a_waiting_queue_is() -> None:
-    assert _show(_overview(well=False))[0] is False
+    well, text = _show(_overview(well=False))
+    assert not well
+    assert "look at worker-0;" in text
+    assert "whole" not in text
     queue = Queue(name="main", tasks=(Task(title="HookRun x", failures=2, error="a\nb", retry_in=6.4),))
     assert queue.words == "HookRun x failed 2 times, next in 6 s: a b"
     assert _show(_overview())[0] is True
