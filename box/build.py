@@ -12,12 +12,13 @@ from pathlib import Path
 from box import images
 from box.artifact import Artifact, building_lock, hash_inputs, publish, run_logged
 from box.errors import BoxError
+from box.goclock import write_overlay
 from box.images.debian import fetch_packages
 from box.layout import REPOSITORY, cache_folder
 from box.registries.distribution import fetch_debian
 from box.report import Report
 
-NODE_PACKAGES = ("containernetworking-plugins", "libseccomp2", "runc")
+NODE_PACKAGES = ("containernetworking-plugins", "libfaketime", "libseccomp2", "runc")
 """Debian packages that are only unpacked into the cache and seen by nodes."""
 
 KUBERNETES_PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kubectl")
@@ -125,8 +126,16 @@ def list_artifacts(cache: Path) -> list[Artifact]:
     return [
         artifact("etcd", "3.6.5", 40, partial(_build_program, "etcd", "go.etcd.io/etcd/server/v3", "etcd")),
         artifact("coredns", "1.15.0", 60, partial(_build_program, "coredns", ".", "coredns")),
-        artifact("containerd", _CONTAINERD_2.version, 100, partial(_build_containerd, _CONTAINERD_2)),
-        artifact("containerd17", _CONTAINERD_17.version, 100, partial(_build_containerd, _CONTAINERD_17)),
+        *(
+            artifact(
+                source.tool,
+                source.version,
+                130,
+                partial(_build_containerd, source),
+                tools=(source.tool, "clock"),
+            )
+            for source in (_CONTAINERD_2, _CONTAINERD_17)
+        ),
         *(
             artifact(
                 f"read-hosts-{source.tool}",
@@ -144,9 +153,19 @@ def list_artifacts(cache: Path) -> list[Artifact]:
     ]
 
 
-def _go_build(log: Path, module: Path, output: Path, packages: list[str], *, link: str = "", tags: str = "") -> None:
+def _go_build(
+    log: Path,
+    module: Path,
+    output: Path,
+    packages: list[str],
+    *,
+    link: str = "",
+    tags: str = "",
+    overlay: Path | None = None,
+) -> None:
     command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {link}".strip(), "-o", str(output)]
     command += ["-tags", tags] if tags else []
+    command += ["-overlay", str(overlay)] if overlay else []
     run_logged([*command, *packages], module, log, {"CGO_ENABLED": "0", "GOFLAGS": ""})
 
 
@@ -168,14 +187,21 @@ def _build_kubernetes(log: Path, target: Path) -> None:
 
 
 def _build_containerd(source: _Containerd, log: Path, target: Path) -> None:
-    """Build containerd from a copy of its module with our patch, after the patch has passed its test."""
+    """Build containerd from a copy of its module with our patch, after the patch has passed its test.
+
+    Its clock can be put wrong while it runs.
+    """
     module = target / "module"
     _patch_containerd(source, log, module)
     run_logged(["go", "test", f"{source.module}/{source.parser}"], module, log, {"CGO_ENABLED": "0"})
     version = f"-X {source.module}/version.Version=v{source.version}+registry-box"
     packages = [f"{source.module}/cmd/{program}" for program in CONTAINERD_PROGRAMS]
-    _go_build(log, module, target, packages, link=version, tags="no_btrfs,no_devmapper,no_zfs,no_aufs")
+    clock = target / "clock"
+    clock.mkdir()
+    tags = "no_btrfs,no_devmapper,no_zfs,no_aufs"
+    _go_build(log, module, target, packages, link=version, tags=tags, overlay=write_overlay(clock))
     shutil.rmtree(module)
+    shutil.rmtree(clock)
 
 
 def _build_read_hosts(source: _Containerd, log: Path, target: Path) -> None:

@@ -15,6 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from box.errors import BoxError
 
 _LIFE = datetime.timedelta(days=30)
+_AGE = datetime.timedelta(days=30)
+"""As in a cluster that was installed a month ago: a node whose clock is behind by days still reaches its API server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_before(now - _AGE)
         .not_valid_after(now + _LIFE)
     )
 

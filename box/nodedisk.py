@@ -14,6 +14,7 @@ from box.build import CONTAINERD_PROGRAMS, Tools
 from box.certificates import Authority
 from box.kubeconfig import write_kubeconfig
 from box.layout import API_URL, BRIDGE_ADDRESS, Node
+from box.nodeclock import LIBRARY
 from box.platform import install_node
 from box.platform.bashible import BOOTSTRAPPERS
 
@@ -24,7 +25,7 @@ _FROM_MACHINE = (
 
 _FOLDERS = (
     "etc/cni/net.d", "etc/containerd", "etc/kubernetes/manifests", "etc/kubernetes/pki",
-    "etc/systemd/system", "opt/cni/bin", "opt/deckhouse/bin", "var/lib/bashible", "var/lib/containerd",
+    "etc/systemd/system", "opt/box/lib", "opt/cni/bin", "opt/deckhouse/bin", "var/lib/bashible", "var/lib/containerd",
     "var/lib/kubelet", "var/lib/registry-node", "var/cache", "var/log/pods", "var/spool", "var/tmp",
 )  # fmt: skip
 
@@ -93,6 +94,8 @@ def _link_programs(node: Node, tools: Tools, containerd: Path) -> None:
     programs |= {"runc": tools.debian / "usr/sbin/runc", "jq": Path("/usr/bin/jq")}
     for name, program in programs.items():
         (node.disk / "opt/deckhouse/bin" / name).symlink_to(program)
+    library = tools.debian / "usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+    (node.disk / LIBRARY.lstrip("/")).symlink_to(library)
     for plugin in (tools.debian / "usr/lib/cni").iterdir():
         (node.disk / "opt/cni/bin" / plugin.name).symlink_to(plugin)
 

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ def _mount_kernel(root: Path) -> None:
     _mount("tmpfs", root / "dev/shm", "tmpfs", 0, "mode=1777")
     (root / "proc").mkdir(exist_ok=True)
     _mount("proc", root / "proc", "proc", 0)
+    # Each boot has an id of its own, by which the kubelet knows that it is to report at once.
+    boot = root / "run/boot_id"
+    boot.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
+    _mount(str(boot), root / "proc/sys/kernel/random/boot_id", "", MS_BIND)
 
 
 def _enter(root: Path) -> None:

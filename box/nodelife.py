@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from box import api, cgroups, controlplane, network, node, nodedisk, process
+from box import api, cgroups, controlplane, network, node, nodeclock, nodedisk, process
 from box.build import Tools
 from box.certificates import Authority
 from box.errors import BoxError
@@ -88,10 +88,11 @@ def cut_power(name: str) -> None:
 
 
 def restore_power(name: str) -> None:
-    """Boot a node that is down; returns when its Node is Ready again."""
+    """Boot a node that is down, its clock right; returns when its Node is Ready again."""
     back = get_node(name)
     if node.is_running(back):
         raise BoxError(f"node {name} runs already; python -m box node reboot {name} starts it anew")
+    nodeclock.reset_clock(back)
     network.set_link(back.namespace, up=True)
     started = datetime.now(UTC).replace(microsecond=0)
     found = read_state()

@@ -8,6 +8,7 @@ from box import api, memory, process
 from box.errors import BoxError
 from box.inventory import read_nodes
 from box.layout import RUN
+from box.nodefaults import list_faults
 from box.queues import read_queues
 from box.registries import control, running
 from box.registries.catalogue import REGISTRIES, Registry
@@ -70,7 +71,8 @@ def _look_at_nodes(answers: bool, alive: Mapping[str, int]) -> tuple[Line, ...]:
     for node in read_nodes():
         word = ("Ready" if ready.get(node.name) else "NotReady") if node.name in alive else "down"
         size = memory.measure([alive[node.name]]) if node.name in alive else 0
-        words = (node.name, node.address, str(node.containerd), word, states.get(node.name, "") or "-", str(size))
+        state, faults = states.get(node.name, "") or "-", ", ".join(list_faults(node))
+        words = (node.name, node.address, str(node.containerd), word, state, str(size), faults)
         lines.append(Line(words=words, well=word == "Ready"))
     return tuple(lines)
 

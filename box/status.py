@@ -24,7 +24,7 @@ def show_status(state: State, overview: Overview, console: Console | None = None
     console.print(f"box in {RUN}, since {state.since}, {whole}; {overview.memory} MiB; logs in {LOGS}", markup=False)
     console.print(f"module: {overview.module}", markup=False)
     for titles, lines in (
-        (("node", "address", "containerd", "state", "registry-node", "MiB"), overview.nodes),
+        (("node", "address", "containerd", "state", "registry-node", "MiB", "faults"), overview.nodes),
         (("registry", "host", "state", "faults"), overview.registries),
         (("queue", "at"), overview.queues),
         (("process", "pid", "state", "MiB", "log"), overview.processes),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registries of the box: start and stop them, break them, read who asked them for what."""
+"""Registries of the box: start and stop them, give them other passwords, read who asked them for what."""
 
 import argparse
 import time
@@ -12,7 +12,7 @@ _WATCH_SECONDS = 0.5
 
 
 def add(commands: Commands) -> None:
-    """Register the groups `registry` and `fault`."""
+    """Register the group `registry`."""
     group = commands.group(
         "registry",
         "registries: start, stop, list, accounts, who asked for what",
@@ -45,48 +45,6 @@ def add(commands: Commands) -> None:
     command = group.command("journal", "who asked for what, with which account; passwords are never in it", _journal)
     command.add_argument("names", nargs="*", metavar="NAME", help="registries; all that ran unless given")
     command.add_argument("-f", "--follow", action="store_true", help="go on as requests come")
-    _add_fault(commands)
-
-
-def _add_fault(commands: Commands) -> None:
-    from box.registries.faults import WORDS
-
-    known = "\n".join(f"  {word:<30}{about}" for word, about in WORDS.items())
-    group = commands.group("fault", "break something on purpose, at once and until it is cleared")
-    command = group.command(
-        "registry",
-        "a registry is down, hangs, refuses, shows a wrong certificate, gives wrong bytes …",
-        _fault,
-        about=(
-            "Break a registry that runs. Faults add up, are in effect at once, and stay until `clear`.\n\n"
-            f"{known}\n  {'password':<30}the platform's password is another one; the old one is refused\n"
-            f"  {'clear':<30}all of it is over"
-        ),
-        examples=(
-            "python -m box fault registry a down",
-            "python -m box fault registry b slow=20000 429=30",
-            "python -m box fault registry b clear expired  # only this one",
-            "python -m box fault registry b clear",
-        ),
-    )
-    _name(command)
-    command.add_argument("words", nargs="+", metavar="FAULT", help="what is to be wrong, or clear")
-    _add_node_fault(group)
-
-
-def _add_node_fault(group: Commands) -> None:
-    from box.nodefaults import WORDS
-
-    known = "\n".join(f"  {word:<12}{about}" for word, about in WORDS.items())
-    command = group.command(
-        "node",
-        "a node's disk is full",
-        _fault_node,
-        about=f"Break a node that runs, until it is mended or its power is cut.\n\n{known}",
-        examples=("python -m box fault node worker-0 disk-full", "python -m box fault node worker-0 disk-free"),
-    )
-    command.add_argument("name", metavar="NODE", help="as `box status` names it")
-    command.add_argument("word", choices=tuple(WORDS), metavar="FAULT", help="disk-full or disk-free")
 
 
 def _name(command: argparse.ArgumentParser) -> None:
@@ -169,21 +127,3 @@ def _journal(options: argparse.Namespace, _report: Report) -> int:
         if not options.follow:
             return 0
         time.sleep(_WATCH_SECONDS)
-
-
-def _fault(options: argparse.Namespace, report: Report) -> int:
-    from box.registries import running
-
-    running.require_started(options.name)
-    running.set_fault(options.name, *options.words)
-    faults = " ".join(running.fetch_faults(options.name))
-    report.line(f"{options.name}: {faults or 'no fault any more'}")
-    return 0
-
-
-def _fault_node(options: argparse.Namespace, report: Report) -> int:
-    from box import nodefaults
-
-    nodefaults.set_fault(options.name, options.word)
-    report.line(f"{options.name}: {options.word}")
-    return 0

@@ -22,6 +22,7 @@ from box.judge.verdict import Verdict
 from box.layout import PYTHON, REPOSITORY
 from box.load.bases import FIXED_BASE, FIXED_HOST
 from box.load.node import read_folders
+from box.nodefaults import set_fault
 from box.registries import running
 from box.registries.catalogue import get_registry
 from box.scenario import Scenario
@@ -30,6 +31,7 @@ from box.scenario.module_config import request_of_module, set_module_settings
 from box.scenario.progress import Progress
 from box.state import read_state
 from box.watch.follow import Moment
+from box.watch.view import describe_wait
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
 
@@ -139,6 +141,23 @@ def test_a_node_without_power_does_not_hold_a_switch_and_catches_up(run: Scenari
     run.restore_power(lagging.name)
     run.wait_for("the node has caught up", lambda _: list_sources().get(lagging.name) == [get_registry(B).host])
     time.sleep(LOAD_SECONDS)
+    assert_good(run.judge())
+
+
+def test_a_node_whose_clock_is_behind_is_named_and_the_switch_goes_on_when_it_is_right(run: Scenario) -> None:
+    late = read_nodes()[-1]
+    # The old registry's certificate is not valid yet either, for this node.
+    run.load.rest_node(late.name)
+    run.excuse(Excuse(why=f"the clock of {late.name} was behind", started=datetime.now(UTC), node=late.name))
+    set_fault(late.name, ["clock", "-1d"])
+    try:
+        run.edit(run.direct(B))
+        run.wait_for("the node says why", lambda seen: "clock" in describe_wait(seen.view), SWITCH_SECONDS)
+        assert late.name in describe_wait(run.wait_step("AddSource").view)
+    finally:
+        set_fault(late.name, ["clock", "reset"])
+    run.wait_ready(SWITCH_SECONDS)
+    assert list_sources()[late.name] == [get_registry(B).host]
     assert_good(run.judge())
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from box.fulldisk import FOLDERS
 from box.layout import PYTHON
-from box.nodefaults import FOLDERS
 from box.platform.approvals import APPROVED, CONFIGURED, WAITING
 from tests.support.box_command import (
     await_that,
@@ -33,6 +33,8 @@ GROUP_STEP = {
         "content": "date +%s.%N > /var/tmp/fault-test\n",
     },
 }
+
+IMAGE = "registry-a.box.test/deckhouse/ee:v1.72.0"
 
 SILENT = """
 import socket
@@ -82,13 +84,54 @@ def test_on_a_full_disk_registry_files_cannot_be_written_and_those_there_stay() 
     run("exec", "worker-0", "--", "rm", *(f"{folder}/late" for folder in FOLDERS))
 
 
+@pytest.mark.parametrize("node", ["worker-0", "worker-1"], ids=["containerd 2", "containerd 1.7"])
+def test_a_node_whose_clock_is_behind_takes_a_valid_certificate_for_an_early_one(node: str) -> None:
+    def read_time() -> int:
+        return int(run("exec", node, "--", "date", "+%s"))
+
+    run("pull", node, IMAGE)
+    run("fault", "node", node, "clock", "-1d")
+    try:
+        assert -86_400 - 60 < read_time() - time.time() < -86_400 + 60
+        # containerd runs since before the fault.
+        await_that("the pull fails", lambda: "certificate has expired or is not yet valid" in pull(node), 5)
+        assert "is before" in pull(node)
+        assert "clock -1d" in run("status")
+    finally:
+        run("fault", "node", node, "clock", "reset")
+    await_that("the pull goes well", lambda: pull(node) == "", 5)
+    assert abs(read_time() - time.time()) < 60
+    assert read_ready(node) == "True"
+
+
+def test_a_clock_that_is_ahead_for_hours_harms_no_pull_and_a_boot_puts_it_right() -> None:
+    run("fault", "node", "worker-0", "clock", "+3h")
+    assert int(run("exec", "worker-0", "--", "date", "+%s")) - time.time() > 10_000
+    assert pull("worker-0") == ""
+    run("node", "reboot", "worker-0")
+    assert abs(int(run("exec", "worker-0", "--", "date", "+%s")) - time.time()) < 60
+    assert "clock" not in run("status")
+
+
+def read_boot(node: str) -> str:
+    """Return what the kubelet says of the machine's boot."""
+    return str(fetch("node", node)["status"]["nodeInfo"]["bootID"])
+
+
+def pull(node: str) -> str:
+    """Pull by a tag, for which the registry is always asked; returns the complaint."""
+    return box("pull", node, IMAGE).stderr
+
+
 def test_a_node_without_power_is_silent_and_boots_with_what_was_on_its_disk() -> None:
     run("exec", "worker-1", "--", "sh", "-c", "echo kept > /var/tmp/fault-disk; echo lost > /run/fault-memory")
+    boot = read_boot("worker-1")
     run("node", "down", "worker-1")
     assert box("exec", "worker-1", "--", "true").returncode == 1
     assert run("exec", "core", "--", str(PYTHON), "-c", SILENT.format(address="10.111.0.21")) == "silent\n"
     run("node", "up", "worker-1")
     assert read_ready("worker-1") == "True"
+    assert read_boot("worker-1") != boot
     script = "cat /var/tmp/fault-disk; test ! -e /run/fault-memory; rm /var/tmp/fault-disk"
     assert run("exec", "worker-1", "--", "sh", "-c", script) == "kept\n"
     await_that("its pods", lambda: bool(list_tasks("worker-1") & list_lasting_containers("worker-1")))

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from box.cli import build_parser, main
-from box.errors import suggest
+from box.errors import BoxError, suggest
+from box.nodefaults import set_fault
 
 
 def _each_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -52,3 +53,22 @@ def test_an_unknown_name_is_met_with_the_nearest_ones_or_with_all() -> None:
     assert suggest("worker-O", nodes) == "; did you mean worker-0 or worker-1?"
     assert suggest("xyz", nodes) == "; there is master-0, worker-0, worker-1"
     assert suggest("xyz", ()) == "; there is none"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["clock"], r"say by how much it is wrong: \+3h, -1d, or reset"),
+        (["clock", "3h"], r"3h says no time; write \+90s"),
+        (["disk-ful"], "did you mean disk-free or disk-full"),
+        (["disk-full", "disk-free"], "is no fault of a node"),
+        ([], "say what is to be wrong on worker-0: disk-full"),
+    ],
+)
+def test_words_that_are_no_fault_of_a_node_are_refused_with_those_that_are(words: list[str], says: str) -> None:
+    with pytest.raises(BoxError, match=says):
+        set_fault("worker-0", words)
+
+
+def test_a_clock_that_is_behind_is_no_option() -> None:
+    assert build_parser().parse_args(["fault", "node", "worker-0", "clock", "-1d"]).words == ["clock", "-1d"]
