@@ -22,11 +22,11 @@ from box.state import read_state
 pytestmark = [pytest.mark.box, pytest.mark.timeout(900)]
 
 STAGES = (
-    "network",
-    "registry A",
-    "etcd and API server",
+    pytest.param("network", marks=pytest.mark.full),
+    pytest.param("registry A", marks=pytest.mark.full),
+    pytest.param("etcd and API server", marks=pytest.mark.full),
     "nodes",
-    "nodes Ready",
+    pytest.param("nodes Ready", marks=pytest.mark.full),
     "workloads, and the operator with the module",
 )
 
@@ -113,6 +113,7 @@ def test_down_removes_what_is_left_when_every_recorded_process_was_killed() -> N
     assert box("status").returncode == 1
 
 
+@pytest.mark.full
 def test_up_removes_what_a_dead_box_left_and_starts() -> None:
     assert box("up").returncode == 0
     while alive := [record.pid for record in read_records() if Path(f"/proc/{record.pid}/exe").exists()]:
@@ -149,6 +150,7 @@ def test_down_ends_an_up_that_is_still_at_work() -> None:
         assert up.wait() != 0
 
 
+@pytest.mark.full
 def test_a_program_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
     broken = tmp_path / "operator"
     broken.write_text("#!/bin/sh\necho no such flag >&2\nexit 2\n")
