@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a cluster pulls by. `registry` is the box's name of it; `edition` names the set of images."""
+    """What a cluster pulls by. `registry` is the box's name of it; `relax`: another one may hold another edition."""
 
     mode: str
     registry: str
     path: str = ""
     user: str = ""
     password: str = field(default="", repr=False)
-    edition: str = ""
+    relax: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,8 @@ def compute_allowance(before: Settings, after: Settings) -> Allowance:
     if before.mode != after.mode:
         # Deckhouse once for the address with both bases' entries, and once when the old one's entry goes.
         return Allowance(deckhouse=2, workloads=1, containerd=1)
-    if before.edition != after.edition:
+    if after.relax and (before.registry, before.path) != (after.registry, after.path):
+        # Deckhouse once for the other edition's images, and twice for another login.
         return Allowance(deckhouse=1 if _same_login(before, after) else 3, workloads=1)
     if after.mode == "Direct" and not _same_login(before, after):
         return Allowance(deckhouse=2)

@@ -93,4 +93,5 @@ def find_proof_blobs(image_set: ImageSet) -> frozenset[str]:
 
 def _is_settled(pod: Mapping[str, Any]) -> bool:
     conditions = {one["type"]: one["status"] for one in (pod.get("status") or {}).get("conditions") or ()}
-    return conditions.get("Ready") == "True" or pod["status"].get("phase") == "Succeeded"
+    # A finished pod is at rest, one of a Job that a power cut made fail too.
+    return conditions.get("Ready") == "True" or pod["status"].get("phase") in ("Succeeded", "Failed")

@@ -11,6 +11,7 @@ from box.registries.catalogue import REGISTRIES, Registry
 
 DIRECT = "Direct"
 UNMANAGED = "Unmanaged"
+RELAX = "Relax"
 _SECTIONS = {DIRECT: "direct", UNMANAGED: "unmanaged"}
 
 
@@ -40,7 +41,7 @@ def read_settings(section: Mapping[str, Any], present: Settings) -> Settings:
             path=present.path,
             user=present.user,
             password=present.password,
-            edition=present.edition,
+            relax=present.relax,
         )
     host, _, path = str(fields["imagesRepo"]).strip().rstrip("/").partition("/")
     licence = str(fields.get("license") or "")
@@ -50,7 +51,7 @@ def read_settings(section: Mapping[str, Any], present: Settings) -> Settings:
         path=path,
         user=str(fields.get("username") or ("license-token" if licence else "")),
         password=str(fields.get("password") or licence),
-        edition=present.edition,
+        relax=fields.get("checkMode") == RELAX,
     )
 
 

@@ -17,6 +17,7 @@ import pytest
 from box import api, nodelife
 from box.blocking import Way, block, unblock
 from box.inventory import read_nodes
+from box.judge.allowance import Allowance
 from box.judge.facts import Excuse
 from box.judge.verdict import Verdict
 from box.layout import PYTHON, REPOSITORY
@@ -174,6 +175,16 @@ def test_a_node_that_joins_in_mid_switch_pulls_like_the_others(run: Scenario) ->
         assert_good(verdict)
     finally:
         nodelife.remove_node(joined.name)
+
+
+def test_another_edition_restarts_deckhouse_as_documented_and_no_other_pod(run: Scenario) -> None:
+    switch = run.edit(run.direct(A, path="archive/d8/ee", check_mode="Relax"))
+    assert switch.allowance == Allowance(deckhouse=1, workloads=1)
+    run.wait_ready(SWITCH_SECONDS)
+    verdict = run.judge()
+    restarted = [one.owner for one in run.gather().restarts]
+    assert restarted == ["Deployment d8-system/deckhouse"]  # every digest is the same in the box's editions
+    assert_good(verdict)
 
 
 def test_with_main_blocked_a_change_of_registry_alone_ends_ready(run: Scenario) -> None:
