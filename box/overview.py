@@ -28,12 +28,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """What `box status` shows. `memory` is MiB, shared pages counted once; `module` one line on the switch."""
+    """What `box status` shows. `memory` is MiB, shared pages counted once; `kinds` is that memory by
+    program; `module` one line on the switch."""
 
     nodes: tuple[Line, ...]
     registries: tuple[Line, ...]
     queues: tuple[Line, ...]
     processes: tuple[Line, ...]
+    kinds: tuple[Line, ...]
     module: str
     memory: int
 
@@ -58,6 +60,11 @@ def look() -> Overview:
         registries=tuple(_look_at_registry(one) for one in REGISTRIES if (running.FOLDER / one.name).is_dir()),
         queues=_look_at_queues(),
         processes=tuple(_look_at_process(one) for one in records if one.name.removesuffix("-unshare") not in nodes),
+        kinds=tuple(
+            Line(words=(share.kind, str(share.count), str(share.size)))
+            for share in memory.measure_kinds(record.pid for record in records)
+            if share.size
+        ),
         module=_look_at_module() if answers else "the API server does not answer",
         memory=memory.measure(record.pid for record in records),
     )

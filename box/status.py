@@ -12,7 +12,7 @@ from box.overview import Line, Overview
 from box.report import open_console
 from box.state import State
 
-_RIGHT = {"MiB", "pid"}
+_RIGHT = {"MiB", "pid", "how many"}
 
 
 def show_status(state: State, overview: Overview, console: Console | None = None) -> bool:
@@ -28,6 +28,7 @@ def show_status(state: State, overview: Overview, console: Console | None = None
         (("registry", "host", "state", "faults"), overview.registries),
         (("queue", "at"), overview.queues),
         (("process", "pid", "state", "MiB", "log"), overview.processes),
+        (("program, on nodes and in pods too", "how many", "MiB"), overview.kinds),
     ):
         console.print()
         console.print(_build_table(titles, lines))

@@ -43,7 +43,8 @@ def add(commands: Commands) -> None:
         _status,
         about=(
             "Show what the box is at: every node with the word of its registry-node, every registry with its faults,\n"
-            "the operator's queues, the module in one line, the processes. Memory is counted once where it is shared.\n"
+            "the operator's queues, the module in one line, the processes, and the memory that all processes of a\n"
+            "kind take, those of nodes and pods too; what several share is counted once.\n"
             "The exit status is 1 when a node, a registry or a process is not what it should be."
         ),
     )
