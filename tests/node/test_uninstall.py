@@ -2,14 +2,20 @@
 """A plan that uninstalls: one last word, then nothing of ours, whatever was killed in between."""
 
 import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST
+from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST, Source
 from d8registry.nodes import build_uninstall_plan
 
-from tests.support.node_plans import called, expected_files, layout, plan
-from tests.support.scratch_node import ScratchNode
+from tests.support.node_plans import build_source_layout, called, expected_files, layout, plan, source
+from tests.support.scratch_node import ScratchNode, running
 
 UNITS = ("service", "timer", "path")
+SOURCE = source("registry-real.test")
+REAL = SOURCE.endpoint.host
 
 
 def install(node: ScratchNode) -> None:
@@ -30,8 +36,8 @@ def find_ours(node: ScratchNode) -> list[str]:
     return [str(path.relative_to(node.root)) for path in node.root.rglob("*registry-node*")]
 
 
-def uninstall(node: ScratchNode) -> str:
-    wanted = build_uninstall_plan(counter=2, epoch="3f9c2a1b", salt="a1")
+def uninstall(node: ScratchNode, counter: int = 2) -> str:
+    wanted = build_uninstall_plan(counter=counter, epoch="3f9c2a1b", salt="a1")
     return node.publish(wanted)
 
 
@@ -77,6 +83,53 @@ def test_a_folder_on_the_list_of_the_platforms_step_is_left_to_that_step(node: S
     node.run()
     assert find_ours(node) == []
     assert node.read_live().items() >= wanted.items()
+
+
+@contextmanager
+def reading(node: ScratchNode) -> Iterator[None]:
+    """A node back in Unmanaged, whose containerd reads the real registry's folder."""
+    install(node)
+    (node.root / "etc/containerd/config.toml").write_text(
+        "[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '/etc/containerd/registry.d'\n"
+    )
+    with running(node):
+        wanted = build_source_layout({REAL: [Source(base=SOURCE.endpoint.base, endpoint=SOURCE.endpoint)]})
+        node.publish(plan(2, wanted))
+        node.run()
+        node.run()
+        assert node.read_live() == expected_files(wanted)
+        yield
+
+
+def test_a_real_registrys_folder_stays_until_containerd_reads_it_no_more(node: ScratchNode) -> None:
+    with reading(node):
+        before = node.read_live()
+        uninstall(node, 3)
+        for _ in range(3):
+            node.run()
+        assert node.read_live() == before
+    report = json.loads(node.api.annotations["registry.deckhouse.io/node-report"])
+    assert (report["result"], REAL in report["message"]) == ("uninstalling", True)
+    (node.root / "etc/containerd/config.toml").write_text("version = 3\n")
+    with running(node):
+        node.run()
+        node.run()
+    assert not (node.live / REAL).exists()
+    assert find_ours(node) == []
+    assert node.api.annotations == {}
+
+
+def test_a_containerd_that_reads_it_for_ever_keeps_the_folder_and_nothing_else(node: ScratchNode) -> None:
+    with reading(node):
+        before = node.read_live()
+        uninstall(node, 3)
+        node.run()
+        long_ago = time.time() - 2 * 86400
+        os.utime(node.root / "run/registry-node/leaving", (long_ago, long_ago))
+        ran = node.run()
+    assert f"left behind: {node.live / REAL}" in ran.stderr
+    assert node.read_live() == before
+    assert find_ours(node) == []
 
 
 def test_an_older_plan_that_uninstalls_is_not_believed(node: ScratchNode) -> None:

@@ -48,6 +48,7 @@ FIXED_BASE=registry.d8-system.svc:5001/system/deckhouse
 NEVER=9999999999
 NEAR='dial_timeout = "300ms"' FAR='dial_timeout = "1s"'
 CUT_OFF='the last try was cut off'
+LONGEST_STAY=86400 # seconds that a node which is to uninstall waits for containerd to read its files no more
 LONGEST_PAUSE=4500 # an hour of Retry-After, and a quarter of jitter
 
 SERVER='' NODE='' STATUS='' REPLY=''

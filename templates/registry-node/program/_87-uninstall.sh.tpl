@@ -4,6 +4,7 @@
 # word on the Node, then the units, then the program.
 
 uninstall() { # TOKEN
+  local kept=''
   if [[ ! -e $RUN/leaving ]]; then
     tell "$1" uninstalling '' '' || return 1
     : >"$RUN/leaving"
@@ -12,6 +13,7 @@ uninstall() { # TOKEN
     no_space "$KEEP"
     return 1
   fi
+  [[ -z $kept ]] || tell "$1" uninstalling '' "$kept is kept until containerd runs without config_path (bashible, step 032)"
   # hosts.toml goes in one round and the CA files that it named in the next.
   [[ ! -s $KEEP/owned ]] || return 0
   echo '{"metadata":{"annotations":{"registry.deckhouse.io/node-report":null},"labels":{"registry.deckhouse.io/node-state":null}}}' \
@@ -27,13 +29,33 @@ uninstall() { # TOKEN
   rm -rf "$RUN"
 }
 
-hand_back() { # folders that the platform's own step has on its list stay, for that step to remove; ours go
+hand_back() { # what the platform's own step has on its list stays for that step; the rest goes; the caller's kept tells
   local name list=''
   [[ -s $KEEP/owned ]] || return 0
   while IFS= read -r name; do
     if [[ -z $name ]] || is_platforms "$name"; then continue; fi
+    if is_read "$name"; then
+      if is_overdue; then
+        # For ever would be too long to wait, and a pull that fails worse than a file that somebody has to remove.
+        log "left behind: $LIVE/$name, since containerd still reads it; remove it when config_path is off"
+        continue
+      fi
+      kept+="${kept:+, }$LIVE/$name" list+="$name"$'\n'
+      continue
+    fi
     remove_folder "$name" || return 1
     [[ -z $REPLY ]] || list+="$name"$'\n'
   done <"$KEEP/owned"
   write_text "$KEEP/owned" "${list%$'\n'}"
+}
+
+is_read() { # FOLDER: a real registry's, and containerd pulls by it: the platform turns config_path off when it may
+  [[ $1 != "${FIXED_BASE%%/*}" && $CONFIG_PATH == true && -e $LIVE/$1/hosts.toml ]]
+}
+
+is_overdue() { # this node has been leaving for long
+  local now since
+  printf -v now '%(%s)T' -1
+  since=$(stat -c %Y "$RUN/leaving") || return 1
+  ((now - since > LONGEST_STAY))
 }
