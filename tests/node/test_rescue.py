@@ -14,6 +14,7 @@ from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST
 from tests.support.node_plans import HOSTS, PASSWORD, expected_files, layout, plan, source, witness
 from tests.support.scratch_node import ScratchNode, running
 
+OTHER = f"{FIXED_HOST}/other"
 SOURCE = ("--source", "https://rescue.test:5000/mirror/ee", "--user", "night")
 
 
@@ -63,6 +64,35 @@ def test_the_kubelet_gets_credentials_of_its_own_beside_what_it_had(broken: Scra
     assert path.stat().st_mode & 0o777 == 0o600
     rescue(broken, "undo")
     assert json.loads(path.read_text()) == {"auths": {"users.test": {"auth": "eDp5"}}}
+
+
+def test_undo_leaves_what_somebody_wrote_into_the_kubelets_credentials_meanwhile(broken: ScratchNode) -> None:
+    path = broken.root / "var/lib/kubelet/config.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"auths": {str(FIXED_BASE): {"auth": "eDp5"}}}))
+    rescue(broken, "install", *SOURCE)
+    rescue(broken, "install", *SOURCE, password="another")
+    rescue(broken, "install", *SOURCE, "--base", OTHER, "--reference", broken.manifest)
+    auths = json.loads(path.read_text())["auths"]
+    assert base64.b64decode(auths[str(FIXED_BASE)]["auth"]).decode() == "night:another"
+    assert OTHER in auths
+    path.write_text(json.dumps({"auths": {**auths, "users.test": {"auth": "meanwhile"}}, "credHelpers": {}}))
+    rescue(broken, "undo")
+    left = {"auths": {str(FIXED_BASE): {"auth": "eDp5"}, "users.test": {"auth": "meanwhile"}}, "credHelpers": {}}
+    assert json.loads(path.read_text()) == left
+    assert not (broken.keep / "kubelet.json").exists()
+
+
+def test_credentials_that_are_not_json_any_more_are_named_and_left(broken: ScratchNode) -> None:
+    path = broken.root / "var/lib/kubelet/config.json"
+    rescue(broken, "install", *SOURCE)
+    path.write_text("broken")
+    ran = rescue(broken, "undo")
+    assert ran.returncode != 0
+    assert f"{path} is not JSON any more" in ran.stderr
+    assert path.read_text() == "broken"
+    path.unlink()
+    assert rescue(broken, "undo").returncode == 0
 
 
 def test_undo_brings_back_what_the_plan_says(broken: ScratchNode) -> None:

@@ -23,7 +23,7 @@
 #     trial                          the candidate's failure: token, attempts, not before, class, message
 #     restored, uninstall            token of a plan that is older than what this node applied; that removes all of ours
 #     interval                       seconds between rounds
-#     kubelet.json                   the kubelet's own credentials as they were before a rescue
+#     kubelet.json                   what the kubelet itself had for each base that a rescue gave it credentials for
 #   /run/registry-node/              what may be lost at a reboot: API client, answers, containerd's start, and what the
 #                                    Node's annotation was last told
 #

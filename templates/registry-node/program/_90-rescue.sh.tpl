@@ -149,32 +149,39 @@ render_rescue() { # folders as they are wanted now, with the base's own replaced
   mkdir "$new/hosts" && cp -r --preserve=mode "$target" "$new/hosts/"
 }
 
-teach_kubelet() { # its own credentials, tried after those of a pull secret
-  local file="$ROOT/var/lib/kubelet/config.json"
-  if [[ ! -e $KEEP/kubelet.json ]]; then
-    read_text "$file"
-    write_text "$KEEP/kubelet.json" "${REPLY%$'\n'}" || return 1
-  fi
-  if [[ -s $KEEP/kubelet.json ]] && ! jq -e 'type == "object" and has("kind") == false' "$KEEP/kubelet.json" >/dev/null; then
+teach_kubelet() { # its own credentials, tried after those of a pull secret; what it had for the base is noted first
+  local file="$ROOT/var/lib/kubelet/config.json" existed=true text='{}'
+  if [[ -s $file ]]; then read_text "$file" && text=$REPLY; else existed=false; fi
+  if ! jq -e 'type == "object" and has("kind") == false' <<<"$text" >/dev/null; then
     # A kubelet whose own settings have that name: nothing of ours may go into them.
     echo "$file holds something else than credentials and is left alone: pods whose pull secret the source refuses fail" >&2
-    rm -f "$KEEP/kubelet.json"
     return 0
   fi
-  mkdir -p "${file%/*}"
-  printf '%s\n' "$base" "$user" "$password" | jq -Rs --slurpfile old "$KEEP/kubelet.json" '
+  mkdir -p "${file%/*}" || return 1
+  jq --arg base "$base" --argjson existed "$existed" --slurpfile noted <(cat "$KEEP/kubelet.json" 2>/dev/null) '
+    .auths[$base] as $had | $noted[0] // {existed: $existed, auths: {}}
+    | if .auths | has($base) then . else .auths[$base] = $had end' <<<"$text" >"$KEEP/kubelet.json.part" &&
+    mv -fT "$KEEP/kubelet.json.part" "$KEEP/kubelet.json" || return 1
+  printf '%s\n' "$base" "$user" "$password" | jq -Rs --slurpfile old <(echo "$text") '
     split("\n") as [$base, $user, $password]
-    | ($old[0] // {}) | .auths[$base] = {auth: ("\($user):\($password)" | @base64)}' >"$file.part" && mv -fT "$file.part" "$file"
+    | $old[0] | .auths[$base] = {auth: ("\($user):\($password)" | @base64)}' >"$file.part" && mv -fT "$file.part" "$file"
 }
 
-forget_kubelet() { # what the kubelet had before
-  local file="$ROOT/var/lib/kubelet/config.json"
+forget_kubelet() { # our entries go, what was there before them comes back, and what somebody wrote meanwhile stays
+  local file="$ROOT/var/lib/kubelet/config.json" left
   [[ -e $KEEP/kubelet.json ]] || return 0
-  if [[ -s $KEEP/kubelet.json ]]; then
-    cp -T "$KEEP/kubelet.json" "$file.part" && mv -fT "$file.part" "$file"
-  else
-    rm -f "$file"
-  fi && rm -f "$KEEP/kubelet.json"
+  if [[ -s $file ]]; then
+    if ! left=$(jq --slurpfile noted "$KEEP/kubelet.json" '
+      reduce ($noted[0].auths | to_entries[]) as $each (.;
+        if $each.value == null then del(.auths[$each.key]) else .auths[$each.key] = $each.value end)
+      | if .auths == {} then del(.auths) else . end
+      | if . == {} and $noted[0].existed == false then empty else . end' "$file"); then
+      fail other "$file is not JSON any more: mend it by hand, it still holds what the rescue wrote"
+      return 1
+    fi
+    if [[ -n $left ]]; then write_text "$file" "$left"; else rm -f "$file"; fi || return 1
+  fi
+  rm -f "$KEEP/kubelet.json"
 }
 
 end_rescue() { # WHY: the plan's own files are live again; the kubelet keeps what it was told until `undo`
