@@ -39,13 +39,11 @@ _HOLES = re.compile(
     r"|(?:(?<=attempt\\\":))(?P<attempt>\d+)",
     re.DOTALL,
 )
-_NUMBERED: dict[str, int] = {}
 
 
 class Skeleton(NamedTuple):
-    """A document with its holes: a number for the text, and what stood in each kind of hole, in order."""
+    """A document with its holes: a hash of the text, and what stood in each kind of hole, in order."""
 
-    number: int
     weight: int
     has_holes: bool
     revisions: tuple[int, ...]
@@ -84,10 +82,9 @@ def skeletonise(key: tuple[str, str, str], body: Any, text: str) -> Skeleton:
         return f"<{kind}>"
 
     bare = f"{key}{_HOLES.sub(dig, text)}"
-    number = _NUMBERED.setdefault(bare, len(_NUMBERED))
-    weight = int.from_bytes(hashlib.blake2b(str(number).encode(), digest_size=16).digest(), "big")
+    weight = int.from_bytes(hashlib.blake2b(bare.encode(), digest_size=16).digest(), "big")
     holes = (tuple(revisions), tuple(counters), tuple(generations), tuple(names), tuple(times))
-    return Skeleton(number, weight, any(holes), *holes)
+    return Skeleton(weight, any(holes), *holes)
 
 
 def _decode(key: tuple[str, str, str], body: Any) -> str:
@@ -120,7 +117,7 @@ def build_key(world: World) -> bytes:
     times: list[int] = []
     holed = world.holed
     for key in sorted(holed):
-        _, _, _, revision, counter, generation, name, time = holed[key].skeleton
+        _, _, revision, counter, generation, name, time = holed[key].skeleton
         revisions += revision
         counters += counter
         generations += generation

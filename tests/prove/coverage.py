@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import TYPE_CHECKING
 
+from tests.prove.faults import Fault
 from tests.prove.store import Doc, World
+
+if TYPE_CHECKING:
+    from tests.prove.proof import Result
 
 CRASH = "crash"
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """`writes` of runs without faults, the (write, fault) that were `met`, and after which writes a state was seen."""
+    """`writes` of runs without faults, the (write, fault) that were `met`, and those that cannot happen."""
 
     writes: frozenset[str] = frozenset()
     met: frozenset[tuple[str, str]] = frozenset()
-    visited: frozenset[str] = frozenset()
+    impossible: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(slots=True)
@@ -72,11 +77,7 @@ class Recorder:
             for number in range(len(self._names))
             if last[start] >> number & 1
         }
-        seen = 0
-        for bits in last:
-            seen |= bits
-        visited = frozenset(name for number, name in enumerate(self._names) if seen >> number & 1)
-        return Coverage(frozenset(self._names[number] for number in self._clean), frozenset(met), visited)
+        return Coverage(writes=frozenset(self._names[number] for number in self._clean), met=frozenset(met))
 
     def _number(self, name: str) -> int:
         number = self._numbers.setdefault(name, len(self._numbers))
@@ -95,3 +96,28 @@ def name_stage(world: World) -> str:
 def _read_stage(state: Doc) -> str:
     found = json.loads(state.texts.get("state", "{}")).get("switch") or {}
     return f"{found['step']}/{found['phase']}" if found else "at rest"
+
+
+def count_pairs(results: Sequence[Result], faults: Sequence[Fault], tell: Callable[[str], None]) -> float:
+    """The part of all possible (transition, write, fault) that was followed to an end; tells what is not in it and why.
+
+    A pair is taken for impossible where the fault changed nothing in any moment right after that write.
+    """
+    met = every = 0
+    for transition in dict.fromkeys(result.job.transition for result in results):
+        found = [result for result in results if result.job.transition == transition]
+        writes = set().union(*(result.writes for result in found))
+        followed = set().union(*(result.met for result in found if result.is_complete or result.job.sweep))
+        impossible = set().union(*(result.impossible for result in found)) - followed
+        for fault in faults:
+            pairs = {(write, fault.name) for write in writes}
+            every += len(pairs - impossible)
+            met += len(pairs & followed)
+            _tell_rest(f"{transition}: {fault.name} cannot happen ({fault.absent})", pairs & impossible, tell)
+            _tell_rest(f"{transition}: {fault.name} NOT VISITED", pairs - impossible - followed, tell)
+    return met / every if every else 0.0
+
+
+def _tell_rest(text: str, pairs: set[tuple[str, str]], tell: Callable[[str], None]) -> None:
+    if pairs:
+        tell(f"{text} after {', '.join(sorted(write for write, _ in pairs))}")

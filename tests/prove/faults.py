@@ -20,12 +20,13 @@ class Fault:
     """`happen` answers None where the fault cannot happen or changes nothing.
 
     `heals`: the run must still end Ready where it was to lead; otherwise a hold or a rollback with a reason is an end
-    too.
+    too. `absent` says why it cannot happen where it answers None.
     """
 
     name: str
     happen: Callable[[World], World | None]
     heals: bool = False
+    absent: str = "what it takes away is not there, or is so already"
 
 
 def _trouble(host: str, answer: Answer) -> Callable[[World], World | None]:
@@ -76,6 +77,8 @@ def _restart_operator(world: World) -> World | None:
 def _run_slowly(world: World) -> World | None:
     """A run is under way: what it writes later is what it computed now."""
     memory = memory_of(world)
+    if memory.body["pending"] is not None:
+        return world  # it is: what is left of it comes when it comes
     wanted = run_hook(world)
     if not wanted.operations:
         return None

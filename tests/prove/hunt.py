@@ -9,26 +9,36 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.prove.coverage import CRASH
+from tests.prove.faults import FAULTS
 from tests.prove.mutants.mutant import PACKAGE, Mutant, mutate
 from tests.prove.proof import Job, run_job
 
+_NAMES = tuple(fault.name for fault in FAULTS)
 ROOT = PACKAGE.parents[2]
+_SUDDEN = ("worker-dies", "half-an-hour-without-progress", "slow-run", "operator-restarts", "registry-b-refuses")
+_OFF = "unmanaged-a-to-direct-b-config-path-off"
 # From the smallest to what shows the rest; a hunt ends with the first violation.
 HUNT = (
     Job(transition="direct-a-to-a-other-path"),
     Job(transition="direct-a-to-a-new-password"),
-    Job(transition="unmanaged-a-to-direct-b-config-path-off"),
     Job(transition="direct-a-to-direct-b"),
-    Job(transition="unmanaged-a-to-direct-b-config-path-off", faults=("worker-dies", "master-dies"), limit=60_000),
-    Job(transition="unmanaged-a-to-direct-b-config-path-off", faults=("slow-run", "registry-b-refuses"), limit=60_000),
-    Job(transition="unmanaged-a-to-direct-b-config-path-off", faults=("half-an-hour-without-progress",), limit=60_000),
-    Job(transition="direct-b-to-unmanaged"),
-    Job(transition="direct-a-to-a-new-password", with_crash=True, limit=60_000),
+    Job(transition=_OFF),
+    Job(transition="direct-b-to-unmanaged", workers=0),
+    Job(transition=_OFF, sweep=True, faults=_SUDDEN),
+    Job(transition="direct-a-to-direct-b", sweep=True, faults=_SUDDEN),
+    Job(transition="direct-a-to-a-new-password", workers=0, with_crash=True, limit=60_000),
+    Job(transition=_OFF, sweep=True, faults=_NAMES),
+    Job(transition="direct-a-to-direct-b", sweep=True, faults=_NAMES),
+    Job(transition="direct-b-to-unmanaged", sweep=True, faults=_NAMES),
 )
+_SECONDS = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,40 +48,60 @@ class Catch:
     mutant: str
     violation: str = ""
     failure: str = ""
+    by: str = ""
+    seconds: float = 0
 
 
 def hunt(mutant: Mutant) -> Catch:
     """Copy the package, put the bug in, and search with it."""
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="registry-mutant-") as folder:
         package = Path(folder) / "d8registry"
         shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
         (package / mutant.file).write_text(mutate(mutant))
         environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-        names = ",".join(mutant.search)
-        command = [sys.executable, "-m", "tests.prove.hunt", names]
+        command = [sys.executable, "-m", "tests.prove.hunt", mutant.search, mutant.fault]
         done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - begun
     if done.returncode != 0:
-        return Catch(mutant=mutant.name, failure=done.stderr.strip().rpartition("\n")[2] or f"exit {done.returncode}")
-    return Catch(mutant=mutant.name, violation=json.loads(done.stdout))
+        failure = done.stderr.strip().rpartition("\n")[2] or f"exit {done.returncode}"
+        return Catch(mutant=mutant.name, failure=failure, seconds=seconds)
+    found = json.loads(done.stdout)
+    return Catch(mutant=mutant.name, violation=found["violation"], by=found["by"], seconds=seconds)
 
 
-def hunt_all(mutants: tuple[Mutant, ...]) -> list[Catch]:
-    """Hunt on both cores."""
+def hunt_all(mutants: Sequence[Mutant], tell: Callable[[Catch], None] = lambda catch: None) -> list[Catch]:
+    """Hunt on both cores; `tell` hears of each hunt as it ends."""
+    catches = []
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(hunt, mutants))
+        for future in as_completed([pool.submit(hunt, mutant) for mutant in mutants]):
+            catches.append(future.result())
+            tell(catches[-1])
+    return catches
+
+
+def choose_jobs(search: str, fault: str) -> Sequence[Job]:
+    """What a mutant names alone, or all of HUNT."""
+    if not search:
+        return HUNT
+    if not fault:
+        return tuple(job for job in HUNT if job.transition == search and not job.faults and not job.with_crash)[:1] or (
+            Job(transition=search),
+        )
+    if fault == CRASH:
+        return (Job(transition=search, with_crash=True, workers=0),)
+    return (Job(transition=search, sweep=True, faults=(fault,)),)
 
 
 def main() -> None:
-    """Search in the order of HUNT until something is broken; print the first violation as JSON."""
-    wanted = [name for name in sys.argv[1].split(",") if name]
-    for job in HUNT:
-        if wanted and job.transition not in wanted:
-            continue
-        result = run_job(job)
+    """Search until something is broken; print the first violation as JSON."""
+    end = time.time() + _SECONDS
+    for job in choose_jobs(*sys.argv[1:]):
+        result = run_job(job, end)
         if result.violations:
-            print(json.dumps(result.violations[0]))
+            print(json.dumps({"violation": result.violations[0], "by": job.name}))
             return
-    print(json.dumps(""))
+    print(json.dumps({"violation": "", "by": ""}))
 
 
 if __name__ == "__main__":

@@ -190,7 +190,14 @@ def _is_excused(world: World) -> bool:
 
 
 def _find_early_end(before: World, after: World, key: Key) -> Iterator[str]:
-    """A node lost the credentials of a real host: nothing of the platform may need them any more."""
+    """A node lost the credentials of a real host: nothing of the platform may need them any more.
+
+    An older text of the platform's step (decision record 50) may take them for the second that the node's own program
+    needs to put them back: that is judged by whether pulls work.
+    """
+    step = after.docs[key].body["step"]
+    if step != before.docs[key].body["step"] and step != after.text("registry-bashible-config", "config"):
+        return
     lost = _list_logins(before.docs[key]) - _list_logins(after.docs[key])
     original = after.text("deckhouse-registry", ".dockerconfigjson")
     for host in sorted({host for host, _, _ in lost}):

@@ -36,10 +36,13 @@ def list_moves(world: World, faults: tuple[Fault, ...] = FAULTS, *, with_crash: 
         if happened is not None:
             yield Move(label, NORMAL, *happened)
     if not world.docs[BUDGET].body["fault"]:
-        for fault in faults:
-            happened = _get_fault(fault)(world)
-            if happened is not None:
-                yield Move(f"FAULT {fault.name}", FAULT, *happened)
+        yield from (move for move in (happen(world, fault) for fault in faults) if move is not None)
+
+
+def happen(world: World, fault: Fault) -> Move | None:
+    """A fault happens; None where it cannot."""
+    happened = _get_fault(fault)(world)
+    return Move(f"FAULT {fault.name}", FAULT, *happened) if happened is not None else None
 
 
 def pass_time(world: World) -> Move:
@@ -63,6 +66,18 @@ def _run_operator(world: World, *, with_crash: bool) -> Iterator[Move]:
             assert happened is not None
             label = f"CRASH after {', '.join(names[:count])}" if count else "CRASH before a write"
             yield Move(label, CRASH, *happened, names[:count])
+
+
+def cut_run(world: World) -> Iterator[tuple[str, World]]:
+    """The worlds right after each write of the run of now, while the rest of that run is still to come."""
+    wanted, is_pending = _RUN(world)
+    if is_pending:
+        return
+    after = world
+    for count, name in enumerate(_name_writes(wanted), 1):
+        after = apply_operation(after, wanted.operations[count - 1])
+        rest = {"operations": list(wanted.operations[count:]), "internal": dict(wanted.internal)}
+        yield name, after.put(change(memory_of(after), pending=rest))
 
 
 @Remembered

@@ -1,83 +1,127 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several searches side by side: what is searched how far, and what came of it."""
+"""Several searches side by side: what is searched how far, and what came of it.
+
+Searches of one transition share a process: what they remember is the same, and a state that two of them meet is one.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.prove.coverage import Coverage
+from tests.prove.clock import Clock
 from tests.prove.faults import FAULTS
 from tests.prove.search import Search
-from tests.prove.transitions import TRANSITIONS
+from tests.prove.start import find_transition
+from tests.prove.sweep import Sweep
+from tests.prove.transitions import resize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One search: a transition, the faults that may happen (once), and whether the operator may crash (once)."""
+    """One search: a transition, the faults that may happen (once), and whether the operator may crash (once).
+
+    `workers` makes the cluster smaller than the transition says. `sweep`: the search is of faultless runs, and then
+    each fault happens after each write that was seen.
+    """
 
     transition: str
     faults: tuple[str, ...] = ()
     with_crash: bool = False
     limit: int = 0
     stop_at: int = 1
+    workers: int | None = None
+    sweep: bool = False
+
+    @property
+    def name(self) -> str:
+        """What is searched, for people."""
+        what = [] if self.workers is None else [f"{self.workers} workers"]
+        if self.sweep:
+            what.append(f"{len(self.faults)} faults after every write")
+        elif self.faults:
+            what.append(self.faults[0] if len(self.faults) == 1 else f"{len(self.faults)} faults")
+        what += ["a crash"] if self.with_crash else []
+        return f"{self.transition}, {' and '.join(what) or 'no fault'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a search saw. States of two searches of one transition may be the same, so their names are kept."""
+    """What a search saw: `states` that no search of its transition had seen before, pairs of writes and faults."""
 
     job: Job
-    keys: frozenset[bytes]
+    states: int
     moves: int
     is_complete: bool
     violations: tuple[str, ...]
-    coverage: Coverage
+    writes: frozenset[str]
+    met: frozenset[tuple[str, str]]
+    impossible: frozenset[tuple[str, str]]
+    seconds: float
 
 
-def run_job(job: Job) -> Result:
-    """Search, in this process."""
-    transition = next(item for item in TRANSITIONS if item.name == job.transition)
+def run_job(job: Job, end: float = 0, known: set[bytes] | None = None) -> Result:
+    """Search, in this process; `known` are states that do not count again, and is added to."""
+    begun, known = time.monotonic(), set() if known is None else known
+    transition = find_transition(job.transition)
+    if job.workers is not None:
+        transition = resize(transition, transition.masters, job.workers)
     faults = tuple(fault for fault in FAULTS if fault.name in job.faults)
-    search = Search(transition, faults, job.with_crash, job.limit, job.stop_at).run()
+    found: Search | Sweep
+    if job.sweep:
+        found = Sweep(transition, faults, job.stop_at, Clock(end)).run()
+    else:
+        found = Search(transition, faults, job.with_crash, job.limit, job.stop_at, Clock(end)).run()
+    coverage = found.cover()
+    before = len(known)
+    known.update(found.keys)
     return Result(
         job=job,
-        keys=frozenset(search.keys),
-        moves=search.moves,
-        is_complete=search.is_complete,
-        violations=tuple(str(violation) for violation in search.violations),
-        coverage=search.cover(),
+        states=len(known) - before,
+        moves=found.moves,
+        is_complete=found.is_complete,
+        violations=tuple(str(violation) for violation in found.violations),
+        writes=coverage.writes,
+        met=coverage.met,
+        impossible=coverage.impossible,
+        seconds=time.monotonic() - begun,
     )
 
 
-def run_jobs(jobs: Iterable[Job], tell: Callable[[Result], None] = lambda result: None) -> list[Result]:
-    """Search on both cores; `tell` hears of each search as it ends."""
+def run_jobs(jobs: Iterable[Job], tell: Callable[[Result], None] = lambda result: None, end: float = 0) -> list[Result]:
+    """Search on both cores until `end` (a time of the machine); `tell` hears of each search as it ends."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.transition, []).append(job)
     results = []
     # A search remembers every run of the hook: a process of its own gives that back.
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        for future in as_completed([pool.submit(run_job, job) for job in jobs]):
-            results.append(future.result())
-            tell(results[-1])
+        for future in as_completed([pool.submit(_run_group, group, end) for group in groups.values()]):
+            for result in future.result():
+                results.append(result)
+                tell(result)
     return results
 
 
-def count_states(results: Iterable[Result]) -> int:
-    """Distinct states over all searches."""
-    states: dict[str, set[bytes]] = {}
-    for result in results:
-        states.setdefault(result.job.transition, set()).update(result.keys)
-    return sum(len(keys) for keys in states.values())
+def _run_group(jobs: Sequence[Job], end: float) -> list[Result]:
+    known: set[bytes] = set()
+    results = []
+    for job in jobs:
+        results.append(run_job(job, end, known))
+        tell(f"  {describe(results[-1])}")
+    return results
 
 
 def describe(result: Result) -> str:
     """One line for people."""
-    job = result.job
-    what = f"{len(job.faults)} faults" + (" and a crash" if job.with_crash else "")
     end = "all" if result.is_complete else "cut off"
-    return f"{job.transition}, {what}: {len(result.keys)} states ({end}), {result.moves} moves"
+    wrong = f", {len(result.violations)} VIOLATIONS" if result.violations else ""
+    what = f"{result.states} new states ({end}), {result.moves} moves"
+    return f"{result.job.name}: {what}, {len(result.met)} pairs, {result.seconds:.0f} s{wrong}"
 
 
 def tell(text: str) -> None:

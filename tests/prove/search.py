@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 
 from tests.prove.canonical import build_key
+from tests.prove.clock import Clock
 from tests.prove.coverage import Coverage, Recorder, name_stage
 from tests.prove.ends import find_wrong_end
 from tests.prove.faults import FAULTS, Fault
 from tests.prove.invariants import find_violations, find_wrong_moves
 from tests.prove.moves import BUDGET, CRASH, FAULT, NORMAL, Move, list_moves, pass_time
+from tests.prove.start import build_start
 from tests.prove.store import World
-from tests.prove.transitions import TRANSITIONS, Transition, build_cluster, edit
+from tests.prove.transitions import Transition, edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,12 @@ class Search:
     with_crash: bool = True
     limit: int = 0
     stop_at: int = 1
+    clock: Clock = field(default_factory=Clock)
     keys: dict[bytes, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     is_complete: bool = False
     moves: int = 0
+    moments: dict[str, list[tuple[int, World]]] = field(default_factory=dict)
     _parents: array[int] = field(default_factory=lambda: array("i"))
     _labels: list[str] = field(default_factory=list)
     _label_ids: dict[str, int] = field(default_factory=dict)
@@ -63,8 +66,9 @@ class Search:
         start = build_start(self.transition)
         self._enter(edit(start, self.transition.edit), -1, f"the settings ask for {self.transition.name}")
         while self._queue and len(self.violations) < self.stop_at:
-            if self.limit and len(self.keys) >= self.limit:
+            if (self.limit and len(self.keys) >= self.limit) or self.clock.is_over:
                 break
+            self.clock.tell(self._tell)
             index, world = self._queue.popleft()
             self._expand(index, world)
         self.is_complete = not self._queue
@@ -88,6 +92,9 @@ class Search:
                 self._report(find_wrong_end(world, self.transition), index)
         self._fair[index] = tuple(fair)
 
+    def _tell(self) -> str:
+        return f"{self.transition.name}: {len(self.keys)} states, {len(self._queue)} of them to be gone on from"
+
     def cover(self) -> Coverage:
         """What was visited of all combinations of writes and faults."""
         return self._recorder.read(len(self.keys))
@@ -104,10 +111,28 @@ class Search:
             budget = world.docs[BUDGET].body
             is_clean = move.kind == NORMAL and not budget["crash"] and not budget["fault"]
             self._recorder.note(index, number, writes, is_clean=is_clean)
+            if is_clean:
+                self._keep_moments(index, world, writes)
             if move.kind == CRASH:
                 self._recorder.note_fault(number, CRASH)
         self._report(wrong, number if self._parents[number] == index else index, move.label)
         return number
+
+    def _keep_moments(self, index: int, world: World, writes: Iterable[str]) -> None:
+        """Keep where each write was made first, and where it was made last."""
+        for name in writes:
+            kept = self.moments.setdefault(name, [])
+            kept[1:] = [(index, world)] if kept else []
+            if not kept:
+                kept.append((index, world))
+
+    def trace(self, index: int) -> tuple[str, ...]:
+        """The moves that lead to a state."""
+        labels = []
+        while index >= 0:
+            labels.append(self._labels[self._ways[index]])
+            index = self._parents[index]
+        return tuple(reversed(labels))
 
     def _enter(self, world: World, parent: int, label: str) -> int:
         key = build_key(world)
@@ -125,17 +150,10 @@ class Search:
 
     def _report(self, texts: Iterator[str] | list[str], index: int, last: str = "") -> None:
         for text in texts:
-            trace = self._trace(index)
+            trace = self.trace(index)
             if last and trace[-1] != last:
                 trace = (*trace, last)
             self.violations.append(Violation(self.transition.name, text, trace))
-
-    def _trace(self, index: int) -> tuple[str, ...]:
-        labels = []
-        while index >= 0:
-            labels.append(self._labels[self._ways[index]])
-            index = self._parents[index]
-        return tuple(reversed(labels))
 
     def _look_for_livelocks(self) -> None:
         """Walk back from the ends; what is not reached goes round in circles for ever."""
@@ -153,7 +171,7 @@ class Search:
         if lost is not None:
             circle = self._walk_circle(lost)
             text = f"livelock: no end can be reached any more; it goes on with {', then '.join(circle)}"
-            self.violations.append(Violation(self.transition.name, text, self._trace(lost)))
+            self.violations.append(Violation(self.transition.name, text, self.trace(lost)))
 
     def _walk_circle(self, index: int) -> list[str]:
         """Name the moves of a circle: worlds are not kept, so the way is gone once more."""
@@ -169,28 +187,7 @@ class Search:
 
     def _replay(self, index: int) -> World:
         world = edit(build_start(self.transition), self.transition.edit)
-        for label in self._trace(index)[1:]:
+        for label in self.trace(index)[1:]:
             moves = [*list_moves(world, self.faults, with_crash=self.with_crash), pass_time(world)]
             world = next(move.after for move in moves if move.label == label)
         return world
-
-
-@cache
-def build_start(transition: Transition) -> World:
-    """The cluster before the edit, with the module at rest."""
-    if not transition.after:
-        return settle(build_cluster(transition))
-    before = next(item for item in TRANSITIONS if item.name == transition.after)
-    return settle(edit(build_start(before), before.edit))
-
-
-def settle(world: World) -> World:
-    """Let a world come to rest without faults."""
-    for _ in range(1000):
-        key = build_key(world)
-        moves = [*list_moves(world, (), with_crash=False), pass_time(world)]
-        after = next((move.after for move in moves if build_key(move.after) != key), None)
-        if after is None:
-            return world
-        world = after
-    raise AssertionError("the cluster does not come to rest")

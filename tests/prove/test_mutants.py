@@ -6,12 +6,11 @@ from __future__ import annotations
 import pytest
 
 from tests.prove.hunt import hunt
+from tests.prove.mutants.all import MUTANTS
 from tests.prove.mutants.blind import BLIND
-from tests.prove.mutants.more import MORE
 from tests.prove.mutants.mutant import Mutant, MutantDoesNotApply, mutate
 
 pytestmark = pytest.mark.search
-MUTANTS = (*BLIND, *MORE)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -15,7 +15,7 @@ from tests.prove.moves import list_moves, pass_time
 from tests.prove.operator import run_hook
 from tests.prove.patching import UnknownOperation, annotate, patch
 from tests.prove.platform import build_pod
-from tests.prove.search import build_start
+from tests.prove.start import build_start
 from tests.prove.store import Doc, World, build_secret
 from tests.prove.transitions import TRANSITIONS, edit
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from tests.prove.agent import build_disk
@@ -81,6 +82,14 @@ TRANSITIONS = (
     Transition(name="direct-a-to-unmanaged", after=_DIRECT_A, edit=UNMANAGED, mode="Unmanaged", host=A),
     Transition(name="direct-b-to-unmanaged", after=_DIRECT_B, edit=UNMANAGED, mode="Unmanaged", host=B),
 )
+
+
+@cache
+def resize(transition: Transition, masters: int, workers: int) -> Transition:
+    """The same in a cluster of another size."""
+    if (transition.masters, transition.workers) == (masters, workers):
+        return transition
+    return replace(transition, masters=masters, workers=workers)
 
 
 def build_cluster(transition: Transition) -> World:

@@ -127,7 +127,7 @@ MORE = (
         file=EVIDENCE,
         old='== ("registry", ORIGINAL_NAMESPACE)',
         new='== ("", ORIGINAL_NAMESPACE)',
-        search=("direct-b-to-unmanaged",),
+        search="direct-b-to-unmanaged",
     ),
     Mutant(
         name="the-proxy-keeps-nobodys-old-password",

@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[3] / "lib" / "python" / "d8registry"
 class Mutant:
     """`old` stands exactly once in `file` (below lib/python/d8registry) and is replaced by `new`.
 
-    `bug` says what a person would have got wrong; `search` names the transitions in which the search is to see it,
-    empty for all of them.
+    `bug` says what a person would have got wrong; `search` names the transition in which it is seen soonest, and
+    `fault` what has to happen there (of faults.py, or "crash"); without them it is looked for everywhere.
     """
 
     name: str
@@ -20,7 +20,8 @@ class Mutant:
     file: str
     old: str
     new: str
-    search: tuple[str, ...] = ()
+    search: str = ""
+    fault: str = ""
 
 
 class MutantDoesNotApply(Exception):
