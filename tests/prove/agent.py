@@ -2,8 +2,8 @@
 """A node's disk, and what `registry-node` and the platform's own step do to it (docs/internal/INTERFACES.md).
 
 A disk is a document: `live` folders of registry.d by host, the layout that is `current`, the `candidate` with its
-`trial`, `passed` proofs, `pins`, the folders that are `owned` by the program and `listed` by the platform's step, and
-whether somebody `emptied` the folders a moment ago.
+`trial`, `passed` proofs, `pins`, the folders that are `owned` by the program and `listed` by the platform's step,
+whether somebody `emptied` the folders a moment ago, and whether the node `joins` while a switch is under way.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ USERS_OWN = "quay.example.net"
 BEFORE = "from deckhouse-registry"
 
 
-def build_disk(name: str, *, is_master: bool, config_path: bool) -> Doc:
+def build_disk(name: str, *, is_master: bool, config_path: bool, joins: bool = False) -> Doc:
     """A node that has pulled from registry A so far; a user's own folder lies beside."""
     live: dict[str, JSON] = {USERS_OWN: {"by": "user", "files": {"hosts.toml": f'server = "https://{USERS_OWN}"\n'}}}
     if config_path:
@@ -54,6 +54,7 @@ def build_disk(name: str, *, is_master: bool, config_path: bool) -> Doc:
         restored="",
         down=False,
         emptied=False,
+        joins=joins,
     )
 
 

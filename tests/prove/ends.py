@@ -18,7 +18,7 @@ from tests.prove.registries import LOGIN_A, WELL, A
 from tests.prove.store import Doc, World
 from tests.prove.transitions import Transition
 
-_HEALING = {fault.name for fault in FAULTS if fault.heals}
+_FAULTS = {fault.name: fault for fault in FAULTS}
 _BUSY = ("Applying", "Soaking", "Checking", "CheckingProxy", "CollectingEvidence")
 
 
@@ -33,9 +33,10 @@ def find_wrong_end(world: World, transition: Transition) -> Iterator[str]:
         yield from _find_residue(world)
     elif not ready["reason"] or not ready["message"] or _is_busy(ready):
         yield f"end: it stands still without a reason ({ready['reason']}: {ready['message']})"
-    if fault and fault not in _HEALING:
+    if fault and not _FAULTS[fault].heals:
         return
-    wanted = f"mode {transition.mode}, {transition.host}/"
+    mode, host = (_FAULTS[fault].target if fault else None) or (transition.mode, transition.host)
+    wanted = f"mode {mode}, {host}/" if host else f"mode {mode}, "
     if ready["status"] != "True" or not ready["message"].startswith(wanted):
         yield f"end: not at rest in {wanted} ({ready['reason']}: {ready['message']})"
 

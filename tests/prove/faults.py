@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from d8registry.adapters.leaving import leave
+from d8registry.adapters.runtime import Outputs
+from d8registry.kube.state import parse_state
+from d8registry.switching.leaving import is_leaving
+
+from tests.prove.agent import build_disk, run_platform_step
+from tests.prove.backups import restore
 from tests.prove.canonical import START
-from tests.prove.operator import memory_of, restart, run_hook
+from tests.prove.cluster import build_node
+from tests.prove.operator import Wanted, apply_outputs, build_run, memory_of, restart, run_hook
 from tests.prove.platform import PROXY
-from tests.prove.registries import LOGIN_A, A, Answer, B
+from tests.prove.registries import LOGIN_A, LOGIN_A2, PATH_B, A, Answer, B
 from tests.prove.store import World, change
+from tests.prove.transitions import Section, annotate, direct, edit
 
 FIXED_SECRETS = ("registry-node-plan", "registry-bashible-config", "registry-questions", "registry-checks")
 
@@ -20,12 +30,14 @@ class Fault:
     """`happen` answers None where the fault cannot happen or changes nothing.
 
     `heals`: the run must still end Ready where it was to lead; otherwise a hold or a rollback with a reason is an end
-    too. `absent` says why it cannot happen where it answers None.
+    too. `target` is where that is once somebody wants something else: a mode, and a host or nothing. `absent` says why
+    it cannot happen where `happen` answers None.
     """
 
     name: str
     happen: Callable[[World], World | None]
     heals: bool = False
+    target: tuple[str, str] | None = None
     absent: str = "what it takes away is not there, or is so already"
 
 
@@ -88,22 +100,78 @@ def _run_slowly(world: World) -> World | None:
 
 def _annotate(name: str) -> Callable[[World], World | None]:
     def happen(world: World) -> World | None:
-        found = world.need("ModuleConfig", "registry")
-        notes = {f"registry.deckhouse.io/{name}": "1"}
-        return world.put(change(found, metadata={**found.body["metadata"], "annotations": notes}))
+        after = annotate(world, name)
+        return None if after is world else after
 
     return happen
 
 
-def _edit_back(world: World) -> World | None:
-    found = world.need("ModuleConfig", "deckhouse")
-    return world.put(change(found, spec={**found.body["spec"], "settings": {}}))
+def _edit(section: Section | None) -> Callable[[World], World | None]:
+    def happen(world: World) -> World | None:
+        after = edit(world, section)
+        return None if after is world else after
+
+    return happen
 
 
-def _edit_invalid(world: World) -> World | None:
-    found = world.need("ModuleConfig", "deckhouse")
-    settings = {"registry": {"mode": "Direct", "direct": {"imagesRepo": "not a repository"}}}
-    return world.put(change(found, spec={**found.body["spec"], "settings": settings}))
+def _break(name: str, key: str, text: str) -> Callable[[World], World | None]:
+    """Somebody edits one of our Secrets."""
+
+    def happen(world: World) -> World | None:
+        found = world.secret(name)
+        if found is None:
+            return None
+        data = {**found.body["data"], key: base64.b64encode(text.encode()).decode()}
+        return world.put(change(found, data=data))
+
+    return happen
+
+
+def _reboot(name: str, seconds: int) -> Callable[[World], World | None]:
+    """A node is away, and comes back with what is on its disk."""
+
+    def happen(world: World) -> World | None:
+        after = _go_down(name)(world)
+        if after is None:
+            return None
+        return after.put(change(after.need("~Disk", name), down="reboots")).at(world.clock() + seconds)
+
+    return happen
+
+
+def _join(world: World) -> World | None:
+    """A node joins: it boots with the platform's text of now, and has not heard of us."""
+    text, first = world.need("~Bundle", "bundle").body["text"], world.kind("~Disk")[0]
+    is_early = not text and first.body["configPath"]
+    disk = build_disk("worker-9", is_master=False, config_path=is_early, joins=True)
+    return world.put(build_node("worker-9"), run_platform_step(disk, text) if text else disk)
+
+
+def _leave_and_return(world: World) -> World | None:
+    """The module is disabled, and enabled again at once."""
+    asleep = apply_outputs(world, _want(leave(build_run(world, "beforeDeleteHelm"))))
+    found = asleep.secret("registry-state")
+    state = parse_state(found.body) if found is not None else None
+    if state is None or is_leaving(state):
+        return None
+    return restart(asleep)
+
+
+def _want(outputs: Outputs) -> Wanted:
+    return Wanted(outputs.operations, {})
+
+
+def _drop_proxy(world: World) -> World | None:
+    after = world.drop(("Pod", "d8-system", f"{PROXY}-0"), ("~Proxy", "", "proxy"))
+    return None if after is world else after
+
+
+def _keep_copies(world: World) -> World | None:
+    return world.put(change(world.need("~Health", "health"), copies="stay"))
+
+
+_INVALID = {"mode": "Direct", "direct": {"imagesRepo": "not a repository"}}
+_THIRD = direct(A, PATH_B, LOGIN_A2)
 
 
 def _drift(name: str) -> Callable[[World], World | None]:
@@ -144,7 +212,24 @@ FAULTS = (
     Fault(name="pki-is-deleted", happen=_lose("Secret", "registry-pki")),
     Fault(name="state-is-deleted", happen=_lose("Secret", "registry-state")),
     Fault(name="aborted", happen=_annotate("abort")),
-    Fault(name="settings-go-back", happen=_edit_back),
-    Fault(name="settings-become-invalid", happen=_edit_invalid),
+    Fault(name="settings-go-back", happen=_edit(None), heals=True, target=("Unmanaged", "")),
+    Fault(name="settings-become-invalid", happen=_edit(_INVALID)),
     Fault(name="registry-d-is-emptied", happen=_drift("worker-0"), heals=True),
+    Fault(name="settings-want-a-third", happen=_edit(_THIRD), heals=True, target=("Direct", A)),
+    Fault(name="paused", happen=_annotate("pause")),
+    Fault(name="retried", happen=_annotate("retry"), heals=True),
+    Fault(name="finalised", happen=_annotate("finalise"), heals=True),
+    Fault(name="authority-is-to-be-rotated", happen=_annotate("rotate-ca"), heals=True),
+    Fault(name="worker-reboots", happen=_reboot("worker-0", 0), heals=True),
+    Fault(name="worker-is-away-past-the-grace", happen=_reboot("worker-0", 661), heals=True),
+    Fault(name="master-reboots", happen=_reboot("master-0", 0), heals=True),
+    Fault(name="node-joins", happen=_join, heals=True),
+    Fault(name="etcd-is-restored", happen=restore),
+    Fault(name="proxy-pod-is-gone", happen=_drop_proxy, heals=True),
+    Fault(name="copies-stay-behind", happen=_keep_copies),
+    Fault(name="node-plan-is-edited", happen=_break("registry-node-plan", "plan", "by hand"), heals=True),
+    Fault(name="questions-are-edited", happen=_break("registry-questions", "questions", "[]"), heals=True),
+    Fault(name="checks-are-edited", happen=_break("registry-checks", "checks", "[]"), heals=True),
+    Fault(name="state-is-unreadable", happen=_break("registry-state", "state", "by hand")),
+    Fault(name="disabled-and-enabled", happen=_leave_and_return, heals=True, absent="at rest in Unmanaged it is left"),
 )

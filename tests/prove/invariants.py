@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from functools import cache
 
 import yaml
+from d8registry.kube.cluster import MOUNTED
 
 from tests.prove.agent import USERS_OWN, find_sources, pull_on
+from tests.prove.cluster import TENANT_CONFIG
 from tests.prove.containerd import FIXED, FIXED_HOST, find_logins
 from tests.prove.memo import Remembered
 from tests.prove.moves import FAULT, NORMAL, Move
-from tests.prove.platform import PROXY, base_of, health_of, serve
+from tests.prove.platform import DECKHOUSE, PROXY, base_of, health_of, serve
 from tests.prove.registries import LOGIN_TENANT, PASSWORDS, WELL, Answer, list_registries
 from tests.prove.store import Doc, Key, World
-from tests.prove.transitions import TENANT_CONFIG
 
 # What the module may write. Everything else is somebody's own.
 OWN = {
@@ -43,6 +44,7 @@ OWN = {
     ("ServiceAccount", "d8-system", PROXY),
     ("PodDisruptionBudget", "d8-system", PROXY),
     ("Pod", "d8-system", f"{PROXY}-0"),
+    *(("Pod", "d8-system", name) for name in DECKHOUSE),
     ("~Operator", "", "operator"),
     ("~Budget", "", "budget"),
 }
@@ -58,6 +60,7 @@ def find_violations(world: World) -> Iterator[str]:
     """Look at one world."""
     yield from _find_lost_pulls(world)
     yield from _find_unserved_clients(world)
+    yield from _find_distrust(world)
 
 
 def find_wrong_moves(before: World, move: Move) -> Iterator[str]:
@@ -181,6 +184,17 @@ def _is_served(world: World) -> bool:
     return all(serve(world, login, WELL) is Answer.OK for login in logins)
 
 
+@Remembered
+def _find_distrust(world: World) -> tuple[str, ...]:
+    """The platform's components trust what deckhouse took over; the proxy serves by an authority among that."""
+    taken, proxy = world.get("~Platform", "platform"), world.get("~Proxy", "proxy")
+    if taken is None or proxy is None or taken.body["taken"]["address"] != FIXED_HOST:
+        return ()
+    if proxy.body["authority"].strip() in taken.body["taken"]["ca"]:
+        return ()
+    return ("2: the proxy serves by an authority that the platform's components do not trust",)
+
+
 def _is_excused(world: World) -> bool:
     fault = str(world.need("~Budget", "budget").body["fault"])
     return fault.startswith(_EXCUSES_THE_PROXY) or bool(health_of(world).troubles)
@@ -251,8 +265,8 @@ def _find_early_text(world: World) -> Iterator[str]:
     hosts = (yaml.safe_load(world.text("registry-bashible-config", "config")) or {}).get("hosts", {})
     for disk in world.kind("~Disk"):
         body = disk.body
-        if body["down"] or FIXED_HOST not in hosts:
-            continue
+        if body["down"] or FIXED_HOST not in hosts or (body["joins"] and body["current"] is None):
+            continue  # one that has just joined counts from its first report (design.md section 4)
         proven = body["current"]["folders"] if body["current"] else {}
         if FIXED_HOST not in proven:
             yield f"6: registry-bashible-config names the new source, which {disk.key[2]} has not proven"
@@ -265,6 +279,8 @@ def _find_foreign_writes(before: World, after: World, changed: tuple[Key, ...]) 
     for key in changed:
         if key not in OWN:
             yield f"7: the module wrote {key[0]} {key[1]}/{key[2]}"
+        elif key[0] == "Pod" and not _may_touch(before.docs.get(key), after.docs.get(key)):
+            yield f"7: the module changed more of Pod {key[1]}/{key[2]} than the mark that its Secrets have changed"
     old, new = before.secret("deckhouse-registry"), after.secret("deckhouse-registry")
     if old is not None and new is None:
         yield "7: the module removed deckhouse-registry"
@@ -272,6 +288,21 @@ def _find_foreign_writes(before: World, after: World, changed: tuple[Key, ...]) 
         for name in sorted(set(old.texts) - _REGISTRY_KEYS):
             if old.texts[name] != new.texts.get(name):
                 yield f"7: the module changed key {name} of deckhouse-registry, which is not of the contract"
+
+
+def _may_touch(before: Doc | None, after: Doc | None) -> bool:
+    """A pod of the proxy is marked, one of deckhouse is deleted, and nothing else."""
+    if before is None:
+        return False
+    if before.key[2] in DECKHOUSE:
+        return after is None
+    return after is not None and _without_mark(before) == _without_mark(after)
+
+
+def _without_mark(pod: Doc) -> object:
+    metadata = pod.body["metadata"]
+    notes = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != MOUNTED}
+    return {**pod.body, "metadata": {**metadata, "annotations": notes}}
 
 
 # 8: no credential where people look

@@ -131,6 +131,7 @@ def _list_acts(nodes: tuple[str, ...]) -> tuple[tuple[str, Act], ...]:
     found = [(label, Act(act)) for label, act in _ACTS]
     for name in nodes:
         found.append((f"registry-node on {name}", Act(partial(_sync, name))))
+        found.append((f"{name} is back", Act(partial(_come_back, name))))
         found.append((f"{name} reports", Act(partial(_report, name))))
         found.append((f"{name} runs the platform's step", Act(partial(_run_step, name))))
         found.append((f"{name} runs an older text of the step", Act(partial(_run_older_step, name))))
@@ -142,6 +143,15 @@ def _sync(name: str, world: World) -> World:
     if disk.body["down"]:
         return world
     return world.put(agent.sync(disk, world.secret("registry-node-plan"), platform.health_of(world)))
+
+
+def _come_back(name: str, world: World) -> World:
+    """A node that rebooted is there again, with its disk."""
+    disk, node = world.need("~Disk", name), world.need("Node", name)
+    if disk.body["down"] != "reboots":
+        return world
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return world.put(change(disk, down=False), change(node, status=status))
 
 
 def _report(name: str, world: World) -> World:
@@ -178,6 +188,7 @@ REPORT = "registry.deckhouse.io/node-report"
 BUDGET = ("~Budget", "", "budget")
 _ACTS: tuple[tuple[str, Callable[[World], World]], ...] = (
     ("deckhouse restarts with the Secret of now", platform.take_over),
+    ("deckhouse's pod is made anew", platform.renew_deckhouse),
     ("the copy of the pull secret follows", platform.follow_copies),
     ("Deployment grafana is rendered", lambda world: platform.render(world, "Deployment", "grafana")),
     ("DaemonSet agent is rendered", lambda world: platform.render(world, "DaemonSet", "agent")),

@@ -53,27 +53,11 @@ def start_operator(settings: Mapping[str, JSON] | None = None) -> Doc:
 
 def run_hook(world: World) -> Wanted:
     """Run the reconcile hook on the objects of the moment."""
-    bound = [doc for kind in sorted(_OF_KIND) for doc in world.kind(kind) if _list_bindings(doc)]
     values = memory_of(world).body["values"]
-    identity = (world.clock(), json.dumps(values, sort_keys=True), *bound)
+    identity = (world.clock(), json.dumps(values, sort_keys=True), *_list_bound(world))
     found = _RUNS.get(identity)
     if found is None:
-        run = Run(
-            snapshots={
-                binding.name: tuple(_look(binding.name, doc) for doc in bound if binding.name in _list_bindings(doc))
-                for binding in _BINDINGS
-            },
-            values=values,
-            global_values={
-                "clusterIsBootstrapped": True,
-                "modulesImages": {"digests": DIGESTS},
-                "enabledModules": [],
-            },
-            config_values={},
-            now=START + timedelta(seconds=world.clock()),
-            bindings=frozenset({"main"}),
-        )
-        outputs = reconcile(run)
+        outputs = reconcile(build_run(world, "main"))
         for operation in outputs.operations:
             if operation["operation"] == "MergePatch":
                 # The hook marks pods only in a run that sees the Secrets as it wants them.
@@ -81,6 +65,30 @@ def run_hook(world: World) -> Wanted:
                 note_mark(marks["registry.deckhouse.io/mounted"], read_mounted(world))
         found = _RUNS[identity] = Wanted(outputs.operations, outputs.internal or {})
     return found
+
+
+def build_run(world: World, binding: str) -> Run:
+    """What a hook of the module is given when `binding` wakes it."""
+    bound = _list_bound(world)
+    return Run(
+        snapshots={
+            binding.name: tuple(_look(binding.name, doc) for doc in bound if binding.name in _list_bindings(doc))
+            for binding in _BINDINGS
+        },
+        values=memory_of(world).body["values"],
+        global_values={
+            "clusterIsBootstrapped": True,
+            "modulesImages": {"digests": DIGESTS},
+            "enabledModules": [],
+        },
+        config_values={},
+        now=START + timedelta(seconds=world.clock()),
+        bindings=frozenset({binding}),
+    )
+
+
+def _list_bound(world: World) -> list[Doc]:
+    return [doc for kind in sorted(_OF_KIND) for doc in world.kind(kind) if _list_bindings(doc)]
 
 
 def memory_of(world: World) -> Doc:

@@ -42,6 +42,7 @@ OUTCOMES = {
 }
 _OF_REGISTRY = (Outcome.REFUSED, Outcome.UNTRUSTED, Outcome.UNAUTHENTICATED, Outcome.TIMEOUT)
 LATER = timedelta(minutes=10)
+DECKHOUSE = ("deckhouse-0", "deckhouse-1")
 PROXY_IMAGE = f"{FIXED}@{DIGESTS['registry']['inclusterProxy']}"
 
 
@@ -73,20 +74,38 @@ def checksum_of(world: World) -> str:
 
 def has_taken_over(world: World) -> bool:
     """Tell whether deckhouse runs with the present content of its Secret."""
-    pod = world.get("Pod", "deckhouse-0", "d8-system")
+    pod = find_deckhouse(world)
     return pod is not None and _checksum(pod) == checksum_of(world) and _is_ready(pod)
+
+
+def find_deckhouse(world: World) -> Doc | None:
+    """The pod of Deployment deckhouse; one that was deleted is made anew under another name."""
+    return next((pod for pod in (world.get("Pod", name, "d8-system") for name in DECKHOUSE) if pod is not None), None)
 
 
 def take_over(world: World) -> World:
     """Deckhouse restarts with the present Secret (Recreate: the operator dies first), pulled on a master."""
-    pod = world.need("Pod", "deckhouse-0", "d8-system")
-    wanted = checksum_of(world)
-    if not wanted or (_checksum(pod) == wanted and _is_ready(pod)):
+    pod, wanted = find_deckhouse(world), checksum_of(world)
+    if not wanted or pod is None or (_checksum(pod) == wanted and _is_ready(pod)):
         return world
     if _checksum(pod) != wanted:
         # The checksum alone would not tell, among states, whether the Secret was changed since.
         taken = world.need("Secret", "deckhouse-registry", "d8-system").texts
-        world = restart(world).put(hidden("Platform", "platform", taken=taken))
+        world = restart(world).put(hidden("Platform", "platform", taken=taken, pod=pod.key[2]))
+    return _start_deckhouse(world, pod.key[2], wanted)
+
+
+def renew_deckhouse(world: World) -> World:
+    """The module deleted deckhouse's pod: with it the operator dies, and another pod comes with what was taken over."""
+    found = world.get("~Platform", "platform")
+    if found is None or find_deckhouse(world) is not None:
+        return world
+    name = next(name for name in DECKHOUSE if name != found.body["pod"])
+    world = restart(world).put(change(found, pod=name))
+    return _start_deckhouse(world, name, hash_content(found.body["taken"]))
+
+
+def _start_deckhouse(world: World, name: str, checksum: str) -> World:
     image = f"{base_of(world)}:v1.72.0"
     config = world.text("deckhouse-registry", ".dockerconfigjson")
     ready = any(
@@ -96,12 +115,12 @@ def take_over(world: World) -> World:
     )
     deployment = world.need("Deployment", "deckhouse", "d8-system")
     world = world.put(change(deployment, spec=_template(image, name="deckhouse")))
-    return world.put(build_pod("deckhouse-0", "d8-system", image, app="deckhouse", checksum=wanted, ready=ready))
+    return world.put(build_pod(name, "d8-system", image, app="deckhouse", checksum=checksum, ready=ready))
 
 
 def follow_copies(world: World) -> World:
     """The platform renders the copy of the pull secret."""
-    if not has_taken_over(world):
+    if not has_taken_over(world) or world.need("~Health", "health").body["copies"] == "stay":
         return world
     config = world.text("deckhouse-registry", ".dockerconfigjson")
     return world.put(build_secret("deckhouse-registry", {".dockerconfigjson": config}, "d8-monitoring"))
@@ -165,7 +184,7 @@ def start_proxy(world: World) -> World:
     pod = build_pod(f"{PROXY}-0", "d8-system", PROXY_IMAGE, app=PROXY)
     labels = {"app": PROXY, "component": "registry-service", "type": "incluster-proxy", **_OWN}
     pod = intern({**pod.body, "metadata": {**pod.body["metadata"], "labels": labels}})
-    return load_proxy(world.put(pod, hidden("Proxy", "proxy", upstream="", users="")))
+    return load_proxy(world.put(pod, hidden("Proxy", "proxy", upstream="", users="", authority="")))
 
 
 def load_proxy(world: World) -> World:
@@ -176,7 +195,8 @@ def load_proxy(world: World) -> World:
     upstream, users = (
         world.text(name, key) for name, key in zip(MOUNTED[1:], ("upstream.json", "users.json"), strict=True)
     )
-    return world.put(change(found, upstream=upstream, users=users))
+    authority = world.text(MOUNTED[0], "ca.crt")
+    return world.put(change(found, upstream=upstream, users=users, authority=authority))
 
 
 def serve(world: World, login: tuple[str, str] | None, health: Health) -> Answer:
@@ -280,7 +300,9 @@ def _answer_proxy(world: World, question: ProxyQuestion, indexes: Iterable[int])
     found = {}
     for index in indexes:
         part = index % width
-        if not is_current:
+        if loaded is not None and loaded.body["authority"].strip() not in question.ca:
+            found[index] = Found(outcome=Outcome.UNTRUSTED, message="another authority")
+        elif not is_current:
             found[index] = Found(outcome=Outcome.NOT_READY, message="another generation")
         elif part == 0:
             found[index] = Found(outcome=Outcome.OK)

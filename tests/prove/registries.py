@@ -37,17 +37,18 @@ class Registry:
 @cache
 def issue_ca(host: str) -> str:
     """The authority of a registry, made once a process."""
-    assert host in (A, B)
+    assert host in (A, B)  # what speaks plain HTTP has none
     return issue_authority(datetime(2026, 11, 23, tzinfo=UTC)).pem
 
 
-A, B = "registry.example.com", "mirror.example.org"
+A, B, C = "registry.example.com", "mirror.example.org", "plain.example.net:5000"
 PATH_A, PATH_B, TENANT_PATH = "deckhouse/ee", "mirror/d8/se", "shop"
 LOGIN_A, LOGIN_A2 = ("puller", "pass-a-4e1f0c"), ("puller", "pass-a-new-77d2")
 LOGIN_B = ("mirror", "pass-b-91ac3e")
+LOGIN_C, LOGIN_LICENCE = ("plain", "pass-c-0d51"), ("license-token", "licence-a-2be8")
 LOGIN_TENANT = ("shop", "pass-tenant-5b")
 WRONG = ("puller", "pass-wrong-00")
-PASSWORDS = tuple(password for _, password in (LOGIN_A, LOGIN_A2, LOGIN_B, LOGIN_TENANT, WRONG))
+PASSWORDS = tuple(password for _, password in (LOGIN_A, LOGIN_A2, LOGIN_B, LOGIN_C, LOGIN_LICENCE, LOGIN_TENANT, WRONG))
 
 
 @cache
@@ -55,8 +56,13 @@ def list_registries() -> dict[str, Registry]:
     """All registries by host. A's platform repositories lie beside those of tenants."""
     paths = (PATH_A, PATH_B)
     return {
-        A: Registry(host=A, ca=issue_ca(A), logins={LOGIN_A: paths, LOGIN_A2: paths, LOGIN_TENANT: (TENANT_PATH,)}),
+        A: Registry(
+            host=A,
+            ca=issue_ca(A),
+            logins={LOGIN_A: paths, LOGIN_A2: paths, LOGIN_LICENCE: paths, LOGIN_TENANT: (TENANT_PATH,)},
+        ),
         B: Registry(host=B, logins={LOGIN_B: (PATH_B,)}, ca=issue_ca(B)),
+        C: Registry(host=C, logins={LOGIN_C: (PATH_B,)}, scheme="http"),
     }
 
 
@@ -81,7 +87,7 @@ def answer(health: Health, scheme: str, host: str, repository: str, login: Login
         return trouble
     if scheme != registry.scheme:
         return Answer.REFUSED
-    if registry.ca and ca.strip() != registry.ca.strip():
+    if registry.ca and registry.ca.strip() not in ca:
         return Answer.UNTRUSTED
     allowed = registry.logins.get(login, ()) if login is not None and login not in health.revoked else ()
     if trouble is Answer.UNAUTHENTICATED or not any(_is_below(repository, path) for path in allowed):

@@ -19,9 +19,9 @@ from tests.prove.ends import find_wrong_end
 from tests.prove.faults import FAULTS, Fault
 from tests.prove.invariants import find_violations, find_wrong_moves
 from tests.prove.moves import BUDGET, CRASH, FAULT, NORMAL, Move, list_moves, pass_time
-from tests.prove.start import build_start
+from tests.prove.start import ask
 from tests.prove.store import World
-from tests.prove.transitions import Transition, edit
+from tests.prove.transitions import Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,7 @@ class Search:
 
     def run(self) -> Search:
         """Search until all is seen, `limit` states are known, or `stop_at` violations are."""
-        start = build_start(self.transition)
-        self._enter(edit(start, self.transition.edit), -1, f"the settings ask for {self.transition.name}")
+        self._enter(ask(self.transition), -1, f"the settings ask for {self.transition.name}")
         while self._queue and len(self.violations) < self.stop_at:
             if (self.limit and len(self.keys) >= self.limit) or self.clock.is_over:
                 break
@@ -186,7 +185,7 @@ class Search:
             seen.append(number)
 
     def _replay(self, index: int) -> World:
-        world = edit(build_start(self.transition), self.transition.edit)
+        world = ask(self.transition)
         for label in self.trace(index)[1:]:
             moves = [*list_moves(world, self.faults, with_crash=self.with_crash), pass_time(world)]
             world = next(move.after for move in moves if move.label == label)

@@ -15,15 +15,15 @@ from tests.prove.moves import list_moves, pass_time
 from tests.prove.operator import run_hook
 from tests.prove.patching import UnknownOperation, annotate, patch
 from tests.prove.platform import build_pod
-from tests.prove.start import build_start
+from tests.prove.start import ask
 from tests.prove.store import Doc, World, build_secret
-from tests.prove.transitions import TRANSITIONS, edit
+from tests.prove.transitions import TRANSITIONS
 
 
 @pytest.fixture(scope="module")
 def writes() -> list[tuple[Doc, str]]:
     """Every guarded patch of a switch, with the object that it met."""
-    start, found = edit(build_start(TRANSITIONS[0]), TRANSITIONS[0].edit), []
+    start, found = ask(TRANSITIONS[0]), []
     for world in _walk(start):
         for operation in run_hook(world).operations:
             doc = _find(world, operation)

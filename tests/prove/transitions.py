@@ -3,29 +3,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from tests.prove.agent import build_disk
-from tests.prove.operator import start_operator
-from tests.prove.platform import build_pod, build_workload, checksum_of
 from tests.prove.registries import (
     LOGIN_A,
     LOGIN_A2,
     LOGIN_B,
-    LOGIN_TENANT,
+    LOGIN_C,
+    LOGIN_LICENCE,
     PATH_A,
     PATH_B,
-    TENANT_PATH,
     A,
     B,
+    C,
     Login,
     issue_ca,
 )
-from tests.prove.store import Doc, World, build_secret, build_world, change, hidden, intern
+from tests.prove.store import World, change
 
 Section = Mapping[str, Any]
 
@@ -43,6 +40,7 @@ class Transition:
 
     `masters` and `workers`: the smallest cluster that shows it. `config_path`: what containerd was started with.
     `after` names the transition that led to where this one starts; without it that is Unmanaged from registry A.
+    `request` is an annotation that is put on ModuleConfig registry beside the edit.
     """
 
     name: str
@@ -53,10 +51,20 @@ class Transition:
     workers: int = 1
     config_path: bool = True
     after: str = ""
+    request: str = ""
 
 
 TO_A, TO_B = direct(A, PATH_A, LOGIN_A), direct(B, PATH_B, LOGIN_B)
+TO_C: Section = {
+    "mode": "Direct",
+    "direct": {"imagesRepo": f"{C}/{PATH_B}", "scheme": "HTTP", "username": LOGIN_C[0], "password": LOGIN_C[1]},
+}
+LICENCE: Section = {
+    "mode": "Direct",
+    "direct": {"imagesRepo": f"{A}/{PATH_A}", "license": LOGIN_LICENCE[1], "ca": issue_ca(A)},
+}
 UNMANAGED: Section = {"mode": "Unmanaged"}
+_B_WITH_PARAMETERS: Section = {"mode": "Unmanaged", "unmanaged": TO_B["direct"]}
 _DIRECT_A, _DIRECT_B = "unmanaged-a-to-direct-a", "unmanaged-a-to-direct-b"
 
 TRANSITIONS = (
@@ -81,6 +89,26 @@ TRANSITIONS = (
     ),
     Transition(name="direct-a-to-unmanaged", after=_DIRECT_A, edit=UNMANAGED, mode="Unmanaged", host=A),
     Transition(name="direct-b-to-unmanaged", after=_DIRECT_B, edit=UNMANAGED, mode="Unmanaged", host=B),
+    Transition(
+        name="direct-b-to-unmanaged-with-parameters", after=_DIRECT_B, edit=_B_WITH_PARAMETERS, mode="Unmanaged", host=B
+    ),
+    Transition(name="direct-a-to-a-licence", after=_DIRECT_A, edit=LICENCE, mode="Direct", host=A),
+    Transition(
+        name="direct-a-to-a-other-ca",
+        after=_DIRECT_A,
+        edit=direct(A, PATH_A, LOGIN_A, ca=issue_ca(A) + issue_ca(B)),
+        mode="Direct",
+        host=A,
+    ),
+    Transition(name="direct-a-to-plain-c", after=_DIRECT_A, edit=TO_C, mode="Direct", host=C),
+    Transition(
+        name="direct-a-to-direct-b-relax",
+        after=_DIRECT_A,
+        edit=direct(B, PATH_B, LOGIN_B, checkMode="Relax"),
+        mode="Direct",
+        host=B,
+    ),
+    Transition(name="authority-is-rotated", after=_DIRECT_A, edit=TO_A, mode="Direct", host=A, request="rotate-ca"),
 )
 
 
@@ -92,54 +120,10 @@ def resize(transition: Transition, masters: int, workers: int) -> Transition:
     return replace(transition, masters=masters, workers=workers)
 
 
-def build_cluster(transition: Transition) -> World:
-    """A cluster in mode Unmanaged in which the module has not run yet."""
-    names = [*(f"master-{n}" for n in range(transition.masters)), *(f"worker-{n}" for n in range(transition.workers))]
-    docs = [build_node(name) for name in names]
-    docs += [build_disk(name, is_master=_is_master(name), config_path=transition.config_path) for name in names]
-    docs += [_object("deckhouse.io/v1", "NodeGroup", group, spec=_CRI) for group in ("master", "worker")]
-    docs += [
-        _object("deckhouse.io/v1alpha1", "Module", name, properties={"source": "Embedded"})
-        for name in ("prometheus", "registry")
-    ]
-    docs += [
-        _object("deckhouse.io/v1alpha1", "ModuleConfig", "deckhouse", spec={"version": 1, "settings": {}}),
-        _object("deckhouse.io/v1alpha1", "ModuleConfig", "registry", spec={"enabled": True}),
-    ]
-    base = f"{A}/{PATH_A}"
-    auths = {"auths": {A: {"username": LOGIN_A[0], "password": LOGIN_A[1]}}}
-    registry = {
-        "address": A,
-        "path": f"/{PATH_A}",
-        "scheme": "https",
-        "ca": issue_ca(A),
-        ".dockerconfigjson": json.dumps(auths),
-    }
-    docs += [
-        build_secret("deckhouse-registry", {**registry, "clusterIsBootstrapped": "true"}),
-        build_secret("deckhouse-registry", {".dockerconfigjson": json.dumps(auths)}, "d8-monitoring"),
-        build_workload("Deployment", "grafana", base),
-        build_workload("CronJob", "report", base),
-        build_workload("DaemonSet", "agent", base),
-        build_pod("agent-0", "d8-monitoring", build_image(base), app="agent"),
-        build_pod("cart-0", "shop", f"{A}/{TENANT_PATH}/cart:v3", app="cart"),
-        hidden("Bundle", "bundle", text="", before=""),
-        hidden("Health", "health", troubles=[], revoked=[]),
-        hidden("Budget", "budget", crash="", fault=""),
-        start_operator(),
-    ]
-    image = f"{base}:v1.72.0"
-    spec = {"template": {"spec": {"containers": [{"name": "deckhouse", "image": image}]}}}
-    docs.append(_object("apps/v1", "Deployment", "deckhouse", "d8-system", spec=spec))
-    world = build_world(docs)
-    pod = build_pod("deckhouse-0", "d8-system", image, app="deckhouse", checksum=checksum_of(world))
-    return world.put(pod)
-
-
-def build_image(base: str) -> str:
-    """What workloads of the platform run, below a base."""
-    spec = build_workload("Deployment", "x", base).body["spec"]["template"]["spec"]
-    return str(spec["containers"][0]["image"])
+def begin(world: World, transition: Transition) -> World:
+    """Somebody asks for a transition."""
+    world = edit(world, transition.edit)
+    return annotate(world, transition.request) if transition.request else world
 
 
 def edit(world: World, section: Section | None) -> World:
@@ -149,26 +133,8 @@ def edit(world: World, section: Section | None) -> World:
     return world.put(change(found, spec={**found.body["spec"], "settings": settings}))
 
 
-TENANT_CONFIG = json.dumps({"auths": {A: {"username": LOGIN_TENANT[0], "password": LOGIN_TENANT[1]}}})
-_CRI = {"cri": {"type": "ContainerdV2"}}
-
-
-def build_node(name: str) -> Doc:
-    """A Node object, Ready."""
-    labels = {
-        "node.deckhouse.io/group": "master" if _is_master(name) else "worker",
-        "node.deckhouse.io/containerd-config-registry": "default",
-    }
-    if _is_master(name):
-        labels["node-role.kubernetes.io/control-plane"] = ""
-    status = {"conditions": [{"type": "Ready", "status": "True"}]}
-    return intern({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "status": status})
-
-
-def _is_master(name: str) -> bool:
-    return name.startswith("master")
-
-
-def _object(version: str, kind: str, name: str, namespace: str = "", **fields: Any) -> Doc:
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return intern({"apiVersion": version, "kind": kind, "metadata": metadata, **fields})
+def annotate(world: World, name: str) -> World:
+    """Somebody puts a request annotation on ModuleConfig registry."""
+    found = world.need("ModuleConfig", "registry")
+    notes = {**(found.body["metadata"].get("annotations") or {}), f"registry.deckhouse.io/{name}": "1"}
+    return world.put(change(found, metadata={**found.body["metadata"], "annotations": notes}))
