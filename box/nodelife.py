@@ -85,6 +85,8 @@ def cut_power(name: str) -> None:
     gone = get_node(name)
     network.set_link(gone.namespace, up=False)
     _kill(gone)
+    # A machine boots with none; a kubelet waits three seconds for each one whose container it does not find.
+    cgroups.remove_group(gone.namespace)
 
 
 def restore_power(name: str) -> None:

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from box.cgroups import list_groups
 from box.fulldisk import FOLDERS
+from box.inventory import get_node
 from box.layout import PYTHON
 from box.platform.approvals import APPROVED, CONFIGURED, WAITING
 from tests.support.box_command import (
@@ -127,6 +129,7 @@ def test_a_node_without_power_is_silent_and_boots_with_what_was_on_its_disk() ->
     run("exec", "worker-1", "--", "sh", "-c", "echo kept > /var/tmp/fault-disk; echo lost > /run/fault-memory")
     boot = read_boot("worker-1")
     run("node", "down", "worker-1")
+    assert [group for group in list_groups() if get_node("worker-1").namespace in group.parts] == []
     assert box("exec", "worker-1", "--", "true").returncode == 1
     assert run("exec", "core", "--", str(PYTHON), "-c", SILENT.format(address="10.111.0.21")) == "silent\n"
     run("node", "up", "worker-1")
