@@ -21,7 +21,12 @@ _STANDINS = "platform"
 
 
 def stop_api() -> None:
-    """Kill the API server; nobody in the cluster has an API until it is started again."""
+    """Kill the API server; nobody in the cluster has an API until it is started again.
+
+    Raises BoxError when it is down already.
+    """
+    if _find(controlplane.API) is None:
+        raise BoxError("the API server is down already; start it again: python -m box api up")
     _end(controlplane.API)
 
 

@@ -10,6 +10,7 @@ from box.errors import BoxError
 from box.images.debian import PackagesError
 from box.layout import RUN, cache_folder
 from box.report import Report, complain
+from box.state import require_state
 
 _ABOUT = """\
 A real small Kubernetes cluster on this machine: etcd, API server, controller-manager, scheduler, nodes with real
@@ -36,11 +37,21 @@ def main(arguments: list[str]) -> int:
     if passed:
         options.words = passed
     signal.signal(signal.SIGTERM, _stop)
+    return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a parsed command; what goes wrong is one line for people and the exit status."""
     report = Report()
     try:
+        if options.needs_box:
+            require_state()
         status: int = options.run(options, report)
     except (BoxError, PackagesError) as error:
         complain(str(error))
+        return 1
+    except (ConnectionError, TimeoutError) as error:
+        complain(f"the API server does not answer ({error}); is it down? start it again: python -m box api up")
         return 1
     except KeyboardInterrupt:
         complain("interrupted; what is there already is removed by: python -m box down")

@@ -46,11 +46,22 @@ class Commands:
         self._actions = parser.add_subparsers(required=True, metavar="COMMAND", title="commands", parser_class=Parser)
 
     def command(
-        self, name: str, summary: str, run: Run, *, about: str = "", examples: Sequence[str] = (), options: bool = True
+        self,
+        name: str,
+        summary: str,
+        run: Run,
+        *,
+        about: str = "",
+        examples: Sequence[str] = (),
+        options: bool = True,
+        needs_box: bool = True,
     ) -> argparse.ArgumentParser:
-        """Register a command and return its parser, for arguments; without `options` it has none, not even --help."""
+        """Register a command and return its parser, for arguments; without `options` it has none, not even --help.
+
+        One that `needs_box` is refused while none was started.
+        """
         parser = self._add(name, summary, about, examples, options)
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, needs_box=needs_box)
         return parser
 
     def group(self, name: str, summary: str, *, about: str = "", examples: Sequence[str] = ()) -> "Commands":

@@ -51,28 +51,25 @@ def _name(command: argparse.ArgumentParser) -> None:
     command.add_argument("-n", "--namespace", default=NAMESPACE, help=f"of a namespaced kind (default {NAMESPACE})")
 
 
-def _down(_options: argparse.Namespace, _report: Report) -> int:
+def _down(_options: argparse.Namespace, report: Report) -> int:
     from box import apifaults
 
     apifaults.stop_api()
+    report.line("the API server is down; start it again: python -m box api up")
     return 0
 
 
 def _up(_options: argparse.Namespace, report: Report) -> int:
     from box import apifaults
     from box.build import build_all
-    from box.state import require_state
 
-    require_state()
     apifaults.start_api(build_all(report))
     return 0
 
 
 def _delete(options: argparse.Namespace, report: Report) -> int:
     from box import objects
-    from box.state import require_state
 
-    require_state()
     report.line(f"{objects.delete(options.kind, options.name, options.namespace)} is deleted")
     return 0
 
@@ -81,9 +78,7 @@ def _edit(options: argparse.Namespace, report: Report) -> int:
     import yaml
 
     from box import objects
-    from box.state import require_state
 
-    require_state()
     try:
         patch = yaml.safe_load(options.patch)
     except yaml.YAMLError as error:

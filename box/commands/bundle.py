@@ -16,6 +16,7 @@ def add(commands: Commands) -> None:
         "bundle",
         "write the shipped module: dist/registry-module.tar",
         _bundle,
+        needs_box=False,
         about=(
             "Write the module as it is shipped: chart, hooks, schemas, documentation, and in lib/python/dist what\n"
             "hooks import. The same checkout gives the same bytes. `up` runs such a bundle, never the checkout."

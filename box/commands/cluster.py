@@ -16,6 +16,7 @@ def add(commands: Commands) -> None:
         "up",
         "start the cluster; a minute on a warm cache",
         _up,
+        needs_box=False,
         about="Start the box and return when all of it works. What a failed start leaves is removed by `down`.",
         examples=(
             "python -m box up",
@@ -36,11 +37,12 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--takeover-delay", type=float, default=5.0, metavar="S", help="until the last module follows (default 5 s)"
     )
-    commands.command("down", "remove everything of the box, also after a crash", _down)
+    commands.command("down", "remove everything of the box, also after a crash", _down, needs_box=False)
     commands.command(
         "status",
         "nodes, registries, queues, the module, processes; status 1 when something is not well",
         _status,
+        needs_box=False,
         about=(
             "Show what the box is at: every node with the word of its registry-node, every registry with its faults,\n"
             "the operator's queues, the module in one line, the processes, and the memory that all processes of a\n"
@@ -48,8 +50,10 @@ def add(commands: Commands) -> None:
             "The exit status is 1 when a node, a registry or a process is not what it should be."
         ),
     )
-    commands.command("deps", "install Debian packages that this machine lacks, none with a service", _deps)
-    commands.command("build", "fill the cache: programs and images; nothing to do when warm", _build)
+    commands.command(
+        "deps", "install Debian packages that this machine lacks, none with a service", _deps, needs_box=False
+    )
+    commands.command("build", "fill the cache: programs and images; nothing to do when warm", _build, needs_box=False)
 
 
 def _up(options: argparse.Namespace, report: Report) -> int:

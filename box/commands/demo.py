@@ -11,7 +11,9 @@ ORDER = 15
 
 def add(commands: Commands) -> None:
     """Register `demo`."""
-    command = commands.command("demo", "the first switch, Unmanaged to Direct, under load, proven", _demo)
+    command = commands.command(
+        "demo", "the first switch, Unmanaged to Direct, under load, proven", _demo, needs_box=False
+    )
     command.add_argument("--keep", action="store_true", help="leave the box up afterwards")
 
 

@@ -24,6 +24,7 @@ def _add_registry(group: Commands) -> None:
         "registry",
         "a registry is down, hangs, refuses, shows a wrong certificate, gives wrong bytes …",
         _fault_registry,
+        needs_box=False,  # registries run without a cluster too, in tests
         about=(
             "Break a registry that runs. Faults add up, are in effect at once, and stay until `clear`.\n\n"
             f"{_list(WORDS, 30)}\n  {'password':<30}the platform's password is another one; the old one is refused\n"

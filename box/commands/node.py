@@ -108,9 +108,7 @@ def _snapshot(options: argparse.Namespace, report: Report) -> int:
 def _restore(options: argparse.Namespace, report: Report) -> int:
     from box import apifaults
     from box.build import build_all
-    from box.state import require_state
 
-    require_state()
     with report.stage(f"the cluster goes back to {options.name}"):
         apifaults.restore_snapshot(options.name, build_all(report))
     return 0
@@ -118,8 +116,6 @@ def _restore(options: argparse.Namespace, report: Report) -> int:
 
 def _delay(options: argparse.Namespace, _report: Report) -> int:
     from box.platform.pace import write_delay
-    from box.state import require_state
 
-    require_state()
     write_delay(options.seconds)
     return 0

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
             "python -m box registry journal b -f  # who asks it for what, as it happens",
         ),
     )
-    group.command("list", "all registries: where, how they are, faults", _list)
+    group.command("list", "all registries: where, how they are, faults", _list, needs_box=False)
     _name(group.command("start", "start a registry; nothing to do when it runs", _start))
     _name(group.command("stop", "end a registry; accounts and content stay for the next start", _stop))
     command = group.command(

@@ -103,6 +103,25 @@ def test_it_comes_up_within_a_minute_refuses_a_second_start_and_goes_without_a_t
     assert box("down").returncode == 0
 
 
+@pytest.mark.full
+def test_three_masters_and_five_workers_come_up_within_two_minutes_and_status_tells_their_memory() -> None:
+    begin = time.monotonic()
+    up = box("up", "--masters", "3", "--workers", "5")
+    seconds = time.monotonic() - begin
+    assert up.returncode == 0, up.stdout + up.stderr
+    nodes = box("kubectl", "get", "nodes", "--no-headers").stdout.splitlines()
+    assert [line.split()[1] for line in nodes] == ["Ready"] * 8
+    status = box("status")
+    print(f"up in {seconds:.1f} s\n{status.stdout}")
+    assert status.returncode == 0
+    rows = [line.split() for line in status.stdout.splitlines()]
+    assert [row[:2] for row in rows if row and row[0] in ("kubelet", "containerd")] in (
+        [["kubelet", "8"], ["containerd", "8"]],
+        [["containerd", "8"], ["kubelet", "8"]],
+    )
+    assert seconds < 120
+
+
 def test_down_removes_what_is_left_when_every_recorded_process_was_killed() -> None:
     assert box("up").returncode == 0
     for record in read_records():

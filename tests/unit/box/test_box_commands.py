@@ -2,14 +2,19 @@
 """The box's command line: what its help teaches and how it speaks of words that it does not know."""
 
 import argparse
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from box.cli import build_parser, main
+from box.cli import build_parser, main, run
 from box.errors import BoxError, suggest
+from box.layout import REPOSITORY
 from box.nodefaults import set_fault
+from box.report import Report
 
 
 def _each_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -72,3 +77,25 @@ def test_words_that_are_no_fault_of_a_node_are_refused_with_those_that_are(words
 
 def test_a_clock_that_is_behind_is_no_option() -> None:
     assert build_parser().parse_args(["fault", "node", "worker-0", "clock", "-1d"]).words == ["clock", "-1d"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["logs"], ["main", "block"], ["operator", "queues"], ["api", "down"], ["kubectl", "get", "nodes"], ["shell"]],
+    ids=" ".join,
+)
+def test_without_a_box_every_command_says_how_to_start_one(words: list[str]) -> None:
+    command = [sys.executable, "-m", "box", *words]
+    environment = {**os.environ, "BOX_NAME": "notstarted"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no box runs" in done.stderr
+    assert "start one: python -m box up" in done.stderr
+
+
+def test_an_api_server_that_does_not_answer_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(_options: argparse.Namespace, _report: Report) -> int:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    assert run(argparse.Namespace(run=refuse, needs_box=False)) == 1
+    assert "is it down? start it again: python -m box api up" in capsys.readouterr().err
