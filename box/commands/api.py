@@ -63,7 +63,8 @@ def _up(_options: argparse.Namespace, report: Report) -> int:
     from box import apifaults
     from box.build import build_all
 
-    apifaults.start_api(build_all(report))
+    with report.stage("API server, controller-manager and scheduler"):
+        apifaults.start_api(build_all(report))
     return 0
 
 

@@ -68,17 +68,19 @@ def _add(options: argparse.Namespace, report: Report) -> int:
     return 0
 
 
-def _remove(options: argparse.Namespace, _report: Report) -> int:
+def _remove(options: argparse.Namespace, report: Report) -> int:
     from box import nodelife
 
     nodelife.remove_node(options.name)
+    report.line(f"{options.name} is gone, its disk too; a new one: python -m box node add {options.name}")
     return 0
 
 
-def _down(options: argparse.Namespace, _report: Report) -> int:
+def _down(options: argparse.Namespace, report: Report) -> int:
     from box import nodelife
 
     nodelife.cut_power(options.name)
+    report.line(f"{options.name} has no power; boot it: python -m box node up {options.name}")
     return 0
 
 
@@ -114,8 +116,9 @@ def _restore(options: argparse.Namespace, report: Report) -> int:
     return 0
 
 
-def _delay(options: argparse.Namespace, _report: Report) -> int:
+def _delay(options: argparse.Namespace, report: Report) -> int:
     from box.platform.pace import write_delay
 
     write_delay(options.seconds)
+    report.line(f"the last module follows {options.seconds:g} s after deckhouse is Ready")
     return 0
