@@ -40,13 +40,22 @@ def create_network() -> None:
     run_ip(
         CORE,
         f"""link set lo up
-link add br0 type bridge
+link add br0 address {derive_mac(BRIDGE_ADDRESS)} type bridge
 address add {BRIDGE_ADDRESS}/24 dev br0
 address add {SERVICE_API_ADDRESS}/32 dev lo
 link set br0 up
 """,
     )
     _forward(CORE)
+
+
+def derive_mac(address: str) -> str:
+    """Return the hardware address that belongs to an IPv4 address for good.
+
+    A bridge left to itself takes another one when a leg comes or goes, and a machine that comes back has another one:
+    packets to those that neighbours remember are lost for seconds.
+    """
+    return ":".join(["02", "d8", *(f"{int(part):02x}" for part in address.split("."))])
 
 
 def connect(namespace: str, address: str) -> None:
@@ -57,6 +66,7 @@ def connect(namespace: str, address: str) -> None:
     run_ip(
         namespace,
         f"""link set lo up
+link set eth0 address {derive_mac(address)}
 address add {address}/24 dev eth0
 link set eth0 up
 route add default via {BRIDGE_ADDRESS}

@@ -9,7 +9,8 @@ import pytest
 from box.cgroups import list_groups
 from box.fulldisk import FOLDERS
 from box.inventory import get_node
-from box.layout import PYTHON
+from box.layout import BRIDGE_ADDRESS, PYTHON
+from box.network import derive_mac
 from box.platform.approvals import APPROVED, CONFIGURED, WAITING
 from tests.support.box_command import (
     await_that,
@@ -64,6 +65,8 @@ def test_a_machine_joins_and_leaves() -> None:
     run("node", "add", "worker-2")
     assert read_ready("worker-2") == "True"
     run("node", "remove", "worker-2")
+    # With another address, nodes would lose the API server and DNS for seconds.
+    assert run("exec", "core", "--", "ip", "-br", "link", "show", "br0").split()[2] == derive_mac(BRIDGE_ADDRESS)
     assert "worker-2" not in {node["metadata"]["name"] for node in fetch("nodes")["items"]}
 
 
