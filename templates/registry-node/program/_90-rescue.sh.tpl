@@ -10,10 +10,11 @@ RESCUE_HELP='Pull again when the registry is dead and deckhouse itself cannot be
        systemctl restart kubelet
   3. Let deckhouse be pulled again, and wait for it:
        kubectl -n d8-system delete pod -l app=deckhouse
-       kubectl -n d8-system get pods -l app=deckhouse -w
+       kubectl -n d8-system wait pod -l app=deckhouse --for=condition=Ready --timeout=10m
   4. Tell the module the same registry: ModuleConfig deckhouse, spec.settings.registry. It switches the other nodes.
-  5. When condition Ready is True, on each node of step 1:
+  5. When condition Ready is True, on each node of step 1 (the kubelet only after --user):
        registry-node rescue undo
+       systemctl restart kubelet
 
 Options of install:
   --source URL       the registry and the path of the platform'"'"'s images in it
