@@ -11,7 +11,7 @@ from bench.nodes.fleet import FleetResult, measure_fleet, run_api
 from bench.nodes.machine import describe_machine, read_load
 from bench.nodes.noop import measure_noop
 from bench.nodes.plans import FLEET, INTERVAL, JITTER
-from bench.nodes.results import render_results
+from bench.nodes.results import compare, render_results
 from tests.support import isolated
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -39,10 +39,9 @@ def main() -> None:
     noop, pulls, fleet = measure()
     machine = f"{describe_machine()}; load of others before the start {load:.1f}"
     RESULTS.write_text(render_results(noop, pulls, fleet, machine, datetime.now(UTC)), encoding="utf-8")
-    ratio = pulls["worker"]["proof"] / pulls["worker"]["pull"]
     print(
         f"noop_cpu_s={noop:.3f} dead_source_s={pulls['dead_source']:.2f} "
-        f"dead_source_stock_s={pulls['dead_source_stock']:.1f} proof_vs_pull={ratio:.2f} "
+        f"dead_source_stock_s={pulls['dead_source_stock']:.1f} proof_vs_pull={compare(pulls):.2f} "
         f"fleet_p99_s={fleet.p99:.1f} apiserver_cpu_pct={fleet.server_cpu:.1f}"
     )
 

@@ -5,9 +5,10 @@ Dead: a first source whose packets are lost, behind it one that answers; an imag
 through CRI with the module's hosts.toml, and with the same one as stock containerd would read it (no `dial_timeout`).
 
 Proof: the whole round in which the real registry-node takes a plan with a proof, less a round that takes one without.
-The image has one layer, so that the proof (manifest and smallest layer) and a plain `ctr images pull` (manifest, config
-and that layer, unpacked) fetch the same. On a master the proof also pulls and pins an image of three layers, beside a
-plain pull of it.
+The registry is distribution in a process of its own, over TLS, with a token server; the image is like the platform's.
+A worker's proof fetches the manifest and the smallest layer: beside it stands a plain `ctr images pull` of an image of
+that layer alone, which unpacks it, too. A master's proof also pulls and pins the whole image: beside it stands a plain
+pull of such an image.
 
 Runs in namespaces of its own and prints JSON.
 """
@@ -31,6 +32,7 @@ from d8registry.model.hosts import HostsFolder
 from d8registry.model.secret import Secret
 from d8registry.nodes import NodePlan, build_layout, build_plan, build_proof
 
+from bench.nodes.registry import RealRegistry, serve_real
 from box.images.oci import File, Image, Process, build_image, build_layer
 from tests.support import isolated
 from tests.support.containerd import Containerd, Generation, run_containerd
@@ -39,9 +41,12 @@ from tests.support.scratch_node import ScratchNode
 
 HOST = "registry.test"
 ROUNDS = 7
+IMAGE = (2, 6, 16, 40)
+"""MiB of the layers of an image like the platform's."""
 _STOCK_LIMIT = 240.0
 _MIB = 1 << 20
 _AUTHORITY = issue_authority(datetime.now(UTC))
+_LOGIN = ("u", "p")
 _counter = count(1)
 
 
@@ -52,7 +57,7 @@ def build_fresh_image(*sizes: int) -> Image:
 
 
 def _build_folder(*hosts: str) -> HostsFolder:
-    login = Credentials(username="u", password=Secret("p"))
+    login = Credentials(username=_LOGIN[0], password=Secret(_LOGIN[1]))
     sources = [
         Source(base=FIXED_BASE, endpoint=Endpoint(host=host, path="/d/ee", ca=_AUTHORITY.pem, credentials=login))
         for host in hosts
@@ -83,7 +88,7 @@ def measure_dead_source(containerd: Containerd, registry: PullRegistry, *, stock
 class ProofBench:
     """A scratch node with the real ctr."""
 
-    def __init__(self, folder: Path, containerd: Containerd, registry: PullRegistry) -> None:
+    def __init__(self, folder: Path, containerd: Containerd, registry: RealRegistry) -> None:
         self._containerd = containerd
         self._registry = registry
         self._node = ScratchNode(folder=folder)
@@ -124,20 +129,26 @@ class ProofBench:
         """Let the node be one of the control plane."""
         self._node.api.labels["node-role.kubernetes.io/control-plane"] = ""
 
-    def measure(self, sizes: Sequence[int], *, master: bool) -> dict[str, float]:
-        """Median seconds of a proof and of a plain pull of an image of such layers."""
+    def measure(self, *, master: bool) -> dict[str, float]:
+        """Median seconds of a proof of an image, of a plain pull of the same content, and of one of the whole image."""
         folders = [_build_folder(HOST), _build_folder("hole.test", HOST)]  # taken in turns: each plan changes something
-        proofs, pulls = [], []
-        self._registry.reset()
+        sizes = [size * _MIB for size in IMAGE]
+        proofs, pulls, wholes = [], [], []
         for number in range(ROUNDS):
-            proven, pulled = build_fresh_image(*sizes), build_fresh_image(*sizes)
-            for image in (proven, pulled):
+            proven, whole, smallest = (
+                build_fresh_image(*sizes),
+                build_fresh_image(*sizes),
+                build_fresh_image(min(sizes)),
+            )
+            for image in (proven, whole, smallest):
                 self._registry.add(image)
             without = self.take_plan(folders[number % 2], None)
             with_proof = self.take_plan(folders[1 - number % 2], proven, [proven] if master else [])
             proofs.append(with_proof - without)
-            pulls.append(self._pull(pulled))
-        return {"proof": statistics.median(proofs), "pull": statistics.median(pulls)}
+            wholes.append(self._pull(whole))
+            pulls.append(wholes[-1] if master else self._pull(smallest))
+        found = {"proof": proofs, "pull": pulls, "whole": wholes}
+        return {what: statistics.median(seconds) for what, seconds in found.items()}
 
     def _pull(self, image: Image) -> float:
         staged = self._node.folder / "plain"
@@ -174,9 +185,9 @@ def _run_stock(folder: Path, registry: PullRegistry) -> Iterator[list[float]]:
 
 def measure(folder: Path, names: dict[str, str]) -> dict[str, object]:
     """Measure everything of this module."""
-    pem, key = issue_certificate(_AUTHORITY, [HOST], datetime.now(UTC))
+    pem, key = issue_certificate(_AUTHORITY, [HOST, f"auth.{HOST}"], datetime.now(UTC))
     (folder / "chain.pem").write_text(key.value + pem)
-    registry = PullRegistry(name=HOST, repository="d/ee", accounts={"u": "p"})
+    registry = PullRegistry(name=HOST, repository="d/ee", accounts=dict([_LOGIN]))
     found: dict[str, object] = {}
     with (
         serve(registry, names[HOST], str(folder / "chain.pem")),
@@ -186,17 +197,21 @@ def measure(folder: Path, names: dict[str, str]) -> dict[str, object]:
             dead = [measure_dead_source(containerd, registry, stock=False) for _ in range(ROUNDS)]
         found["dead_source"], found["dead_source_stock"] = statistics.median(dead), stock[0]
         found["stock_limit"] = _STOCK_LIMIT
+    with (
+        serve_real(folder / "registry", HOST, names[HOST], _LOGIN, folder / "chain.pem") as real,
+        run_containerd(Generation.V2, folder / "proofs") as containerd,
+    ):
         (folder / "node").mkdir()
-        bench = ProofBench(folder / "node", containerd, registry)
+        bench = ProofBench(folder / "node", containerd, real)
         try:
-            found["worker"] = bench.measure([8 * _MIB], master=False)
+            found["worker"] = bench.measure(master=False)
             bench.make_master()
-            found["master"] = bench.measure([_MIB, 8 * _MIB, 24 * _MIB], master=True)
+            found["master"] = bench.measure(master=True)
         finally:
             bench.close()
     return found
 
 
 if __name__ == "__main__":
-    addresses = {HOST: "127.0.0.2", "hole.test": isolated.BLACK_HOLE}
+    addresses = {HOST: "127.0.0.2", f"auth.{HOST}": "127.0.0.2", "hole.test": isolated.BLACK_HOLE}
     sys.stdout.write(json.dumps(measure(isolated.enter(addresses), addresses)) + "\n")

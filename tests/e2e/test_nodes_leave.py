@@ -27,7 +27,7 @@ REPORT = "registry.deckhouse.io/node-report"
 LOAD_SECONDS = 30.0
 FIND_OURS = (
     "find / -xdev \\( -path /proc -o -path /sys -o -path /usr \\) -prune -o -name '*registry-node*' -print;"
-    " find /etc/containerd/registry.d /run/registry-node /run/systemd -name '*registry-node*' -print 2>/dev/null || true"
+    " find /etc/containerd /run/registry-node /run/systemd -name '*registry-node*' -print 2>/dev/null || true"
 )
 
 
