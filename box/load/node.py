@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from box import node as nodes
@@ -33,6 +33,30 @@ def forget_image(node: Node, names: Sequence[str]) -> None:
             time.sleep(0.2)
         else:
             return
+
+
+def drop_dead_leases(node: Node) -> None:
+    """End the leases of pulls that the last restart of containerd cut.
+
+    They keep what had come, for a day, and the next pull of the image would ask no registry for it.
+    """
+    found = read_containerd_start(node).split()
+    if not found:
+        return
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(found[1]) / os.sysconf("SC_CLK_TCK")
+    leases = nodes.exec(node.name, ["ctr", "--namespace", "k8s.io", "leases", "ls"]).stdout
+    if dead := list_dead_leases(leases, datetime.fromtimestamp(time.time() - age, UTC)):
+        nodes.exec(node.name, ["ctr", "--namespace", "k8s.io", "leases", "rm", "--sync", *dead])
+
+
+def list_dead_leases(text: str, restarted: datetime) -> tuple[str, ...]:
+    """Return the leases of pulls (they expire, those of sandboxes do not) that began before containerd did."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    return tuple(
+        name
+        for name, created, labels in rows
+        if "containerd.io/gc.expire=" in labels and datetime.fromisoformat(created) <= restarted
+    )
 
 
 def read_folders(node: Node) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from box.layout import Node
 from box.load.bases import Base, list_bases
 from box.load.imagery import LoadImage
-from box.load.node import forget_image, was_containerd_restarted
+from box.load.node import drop_dead_leases, forget_image, was_containerd_restarted
 from box.load.pods import PULL_SECRET, build_pull_pod, describe_stuck, find_pull_failure, is_cut_off, read_outcome
 from box.load.pulls import Outcome, Pull, Role
 from box.load.tenants import NAMESPACE as TENANT_NAMESPACE
@@ -41,6 +41,7 @@ class Puller:
         self._bases = bases
         self._known = {bases.old, bases.new, *list_bases()}
         self._numbers = itertools.count(1)
+        self._cut: set[str] = set()
 
     def aim(self, bases: Bases) -> None:
         """Follow another switch from now on."""
@@ -72,6 +73,9 @@ class Puller:
 
     def _forget(self, node: Node, image: LoadImage, bases: Sequence[Base], due: float) -> None:
         forget_image(node, (*(known.build_reference(image.digest) for known in bases), *image.configs))
+        if node.name in self._cut:
+            drop_dead_leases(node)
+            self._cut.discard(node.name)
         time.sleep(max(0.0, due - time.monotonic()))
 
     def _run(
@@ -95,6 +99,7 @@ class Puller:
             ended = datetime.now(UTC)
             if outcome is not Outcome.PULLED and is_cut_off(reason) and was_containerd_restarted(node, started):
                 outcome = Outcome.CUT
+                self._cut.add(node.name)
         finally:
             self._api.delete_now(f"{path}/{name}")
         return Pull(
