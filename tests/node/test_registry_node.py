@@ -201,6 +201,26 @@ def test_an_index_is_followed_to_the_image_of_this_machine(node: ScratchNode) ->
     assert [node.manifest in call for call in fetched] == [False, True, False]
 
 
+@pytest.mark.parametrize("is_plain", [True, False], ids=["plain layers", "layers with annotations"])
+@pytest.mark.parametrize("indent", [None, 3], ids=["dense", "spread"])
+def test_the_smallest_layer_is_found_however_the_manifest_is_written(
+    node: ScratchNode, is_plain: bool, indent: int | None
+) -> None:
+    layers = [node.add_layer(b"x" * size) for size in (4000, 90, 7, 500)]
+    smallest = str(layers[2]["digest"])
+    if not is_plain:
+        layers[1]["annotations"] = {"size": "1", "note": '}, {"size": 2'}
+    document = {"annotations": {"note": '"layers": [{"size": 1}]'}, "layers": layers, "config": {"size": 3}}
+    manifest = node.add_manifest(document, indent=indent)
+    node.publish(plan(1, layout(node, digest=manifest)))
+    node.run()
+    assert witness(node).result is WitnessResult.APPLIED
+    calls = node.read_calls()
+    assert [call[-1] for call in calls if call[0] == "ctr" and "fetch-blob" in call] == [smallest]
+    # The plan and the report are read and written by jq, too.
+    assert len([call for call in calls if call[0] == "jq"]) == (2 if is_plain else 3)
+
+
 @pytest.mark.parametrize(
     ("document", "failure", "said"),
     [

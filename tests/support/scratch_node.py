@@ -108,9 +108,9 @@ class ScratchNode:
         """Put a blob into the stand-in registry; returns its descriptor."""
         return {"digest": self._add(content), "size": len(content)}
 
-    def add_manifest(self, document: object) -> str:
+    def add_manifest(self, document: object, *, indent: int | None = None) -> str:
         """Put a manifest or an index into the stand-in registry; returns its digest."""
-        return self._add(json.dumps(document).encode())
+        return self._add(json.dumps(document, indent=indent).encode())
 
     def publish(self, plan: NodePlan) -> str:
         """Put a plan into the Secret; returns the token that this node is to report."""
