@@ -5,13 +5,13 @@ One box for both; the tests run in the order of this file.
 """
 
 import base64
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from box import api
 from box.inventory import read_nodes
 from box.layout import PYTHON, REPOSITORY
 from box.load.bases import FIXED_HOST
@@ -46,8 +46,10 @@ def box_in_direct() -> Iterator[None]:
 
 
 def enable(is_enabled: bool) -> None:
-    path = "/apis/deckhouse.io/v1alpha1/moduleconfigs/registry"
-    api.request("PATCH", path, {"spec": {"enabled": is_enabled}}, "application/merge-patch+json")
+    """Apply ModuleConfig `registry`, which need not be there yet, with that switch."""
+    about = {"apiVersion": "deckhouse.io/v1alpha1", "kind": "ModuleConfig", "metadata": {"name": "registry"}}
+    document = {**about, "spec": {"version": 1, "enabled": is_enabled}}
+    run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-", content=json.dumps(document))
 
 
 def has_hosts(wanted: dict[str, str]) -> Callable[[], bool]:
