@@ -15,6 +15,7 @@ import yaml
 from d8registry.adapters.certificates import issue_authority
 from d8registry.checker.outcome import Outcome
 
+from tests.scenarios.direct import go_on
 from tests.support.memory_cluster import HOST, PASSWORD, PATH, MemoryCluster, direct
 
 FIXED = "registry.d8-system.svc:5001"
@@ -561,3 +562,32 @@ def test_a_proxy_left_behind_by_a_late_helm_run_is_removed_too(cluster: MemoryCl
     cluster.leave_proxy_deployment()
     cluster.settle()
     assert "registry-incluster-proxy" not in cluster.kube.names("Deployment")
+
+
+def test_a_job_that_cannot_pull_from_a_dead_old_registry_does_not_hold_the_switch_for_ever(
+    cluster: MemoryCluster,
+) -> None:
+    job = "Job d8-monitoring/report-1"
+    go_on(cluster, direct(imagesRepo="registry-b.example.com/deckhouse/ee"), until="FinaliseNodes/evidence")
+    cluster.collect(platform=(job,))
+    cluster.settle()
+    assert cluster.condition("FinalContainerdConfigReady")["reason"] == "OldAddressInUse"
+    cluster.dead = {HOST: False}
+    for _ in range(3):
+        cluster.wait(40)
+        cluster.answer()
+        cluster.settle()
+    assert cluster.step() == "FinaliseNodes/all"
+    go_on(cluster)
+    assert cluster.text("registry-state", "revoke").startswith("yes")
+
+
+def test_a_template_of_the_platform_holds_the_switch_though_the_old_registry_is_dead(cluster: MemoryCluster) -> None:
+    go_on(cluster, direct(imagesRepo="registry-b.example.com/deckhouse/ee"), until="FinaliseNodes/evidence")
+    cluster.collect(platform=("CronJob d8-monitoring/report",))
+    cluster.dead = {HOST: False}
+    for _ in range(3):
+        cluster.wait(40)
+        cluster.answer()
+        cluster.settle()
+    assert cluster.step() == "FinaliseNodes/evidence"

@@ -70,6 +70,12 @@ def test_the_modules_own_proxy_does_not_hold_a_cluster_that_leaves_the_fixed_add
             False,
             id="pod being deleted",
         ),
+        pytest.param(
+            "Pod",
+            {"metadata": {"namespace": "a", "name": "b", "ownerReferences": [{"kind": "Job", "name": "c"}]}},
+            False,
+            id="pod of a job, which counts itself",
+        ),
         pytest.param("Job", {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}, False, id="done job"),
         pytest.param("Job", {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}, False, id="failed job"),
         pytest.param(

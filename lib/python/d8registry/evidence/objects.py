@@ -137,6 +137,8 @@ def _is_own(item: Object) -> bool:
 
 def _is_unfinished(kind: str, item: Object) -> bool:
     metadata, status = item["metadata"], item.get("status") or {}
+    if kind == "Pod" and any(owner.get("kind") == "Job" for owner in metadata.get("ownerReferences") or ()):
+        return False  # its Job says the same, and is what people delete
     if kind == "Pod":
         return "deletionTimestamp" not in metadata and status.get("phase") not in ("Succeeded", "Failed")
     if kind == "Job":

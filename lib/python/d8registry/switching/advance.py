@@ -83,7 +83,7 @@ def _leave(state: State, stage: Stage, questions: Questions, observed: Observed,
         kept = replace(switch, keep_host_ca=bool(observed.evidence.real_host))
         from d8registry.switching.confirm_evidence import list_needing  # at rest no run pays for it
 
-        return replace(state, switch=kept, leftovers=list_needing(observed.evidence, questions, observed))
+        return replace(state, switch=kept, leftovers=list_needing(state, questions, observed))
     return state
 
 

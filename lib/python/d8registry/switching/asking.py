@@ -77,8 +77,11 @@ def _ask_old(state: State, switch: Switch, observed: Observed) -> "ImagesQuestio
     """Ask the old registry for one image, again and again; one that refused its password only after a `retry`."""
     from d8registry.checker.question import build_images_question
 
-    is_beside = state.current.mode is switch.candidate.mode and state.current.endpoint != switch.candidate.endpoint
-    if not is_beside or is_roll_back(switch) or _is_final(switch) or not observed.deckhouse_images:
+    is_other = state.current.endpoint != switch.candidate.endpoint
+    # Under another base nothing is put in order by it: only evidence asks whether keeping it helps anybody.
+    is_evidence = (switch.step, switch.phase) == (Step.FINALISE_NODES, Phase.EVIDENCE)
+    is_asked = state.current.mode is switch.candidate.mode or (is_evidence and state.current.mode is Mode.UNMANAGED)
+    if not (is_other and is_asked) or is_roll_back(switch) or _is_final(switch) or not observed.deckhouse_images:
         return None
     nonce = f"old/{_find_retry(state)}"
     return build_images_question(

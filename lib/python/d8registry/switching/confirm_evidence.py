@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ask whether anything still needs the old source: what is the platform's holds, what is users' until accepted."""
 
+from dataclasses import replace
+
 from d8registry.checker.message import summarise
 from d8registry.checker.outcome import Outcome as CheckOutcome
 from d8registry.evidence.answer import Evidence
 from d8registry.evidence.objects import is_platform
-from d8registry.model.state import State
+from d8registry.model.state import Standing, State
 from d8registry.switching.asking import Questions
 from d8registry.switching.guards import name_some
 from d8registry.switching.observed import Observed
@@ -24,6 +26,7 @@ def confirm_evidence(state: State, observed: Observed, questions: Questions) -> 
     if not evidence.complete:
         return Waiting(reason="CollectingEvidence", message=f"the API did not answer in full: {evidence.message}")
     old = state.current.endpoint.base if question.real_host else f"images of {state.current.endpoint.base}"
+    evidence = _leave_out_stuck(state, evidence)
     lacking = _find_lacking(evidence, questions, observed)
     if isinstance(lacking, Waiting):
         return lacking
@@ -42,13 +45,29 @@ def confirm_evidence(state: State, observed: Observed, questions: Questions) -> 
     return Done(message=f"nothing needs {old} any more" + (f", but {name_some(users)}, as accepted" if users else ""))
 
 
-def list_needing(evidence: Evidence | None, questions: Questions, observed: Observed) -> tuple[str, ...]:
+def list_needing(state: State, questions: Questions, observed: Observed) -> tuple[str, ...]:
     """List everything that is known to need the old source, for people."""
+    evidence = observed.evidence
     if evidence is None or questions.evidence is None or evidence.key != questions.evidence.key:
         return ()
+    evidence = _leave_out_stuck(state, evidence)
     lacking = _find_lacking(evidence, questions, observed)
     more = () if isinstance(lacking, Waiting) else lacking
     return tuple(sorted({*evidence.platform, *evidence.copies, *evidence.users, *more}))
+
+
+def _leave_out_stuck(state: State, evidence: Evidence) -> Evidence:
+    """Leave out Jobs made from an old template where the old registry does not answer.
+
+    Nobody can change their template, and keeping a dead source does not help them: a CronJob that forbids two Jobs at
+    once would hold the switch for ever.
+    """
+    if state.switch is None or state.switch.old not in (Standing.SILENT, Standing.REFUSED):
+        return evidence
+    platform, users = (
+        tuple(name for name in names if not name.startswith("Job ")) for names in (evidence.platform, evidence.users)
+    )
+    return replace(evidence, platform=platform, users=users)
 
 
 def _find_lacking(evidence: Evidence, questions: Questions, observed: Observed) -> tuple[str, ...] | Waiting:

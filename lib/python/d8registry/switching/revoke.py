@@ -25,7 +25,7 @@ def build_revoke(state: State, observed: Observed, questions: Questions) -> str:
         return f"no, because the switch to {new} is being rolled back to {old}"
     from d8registry.switching.confirm_evidence import list_needing  # at rest no run pays for it
 
-    needing = list(list_needing(observed.evidence, questions, observed))
+    needing = list(list_needing(state, questions, observed))
     because = name_some(needing, 20) if needing else f"the switch to {new} is at step {switch.step}"
     if switch.step is Step.CLEAN_UP:
         because = f"pull secrets are losing the entry of {old} just now"
