@@ -67,7 +67,8 @@ search: deps ## The exhaustive search over crashes, faults and orders of reports
 
 cluster: build ## The tests that need a real API server or a whole box; ends with the slowest of them
 	@echo "== real clusters"
-	@$(PY) -m pytest -m "box and not full" --durations=10 tests
+	@$(PY) -m pytest -q -n 2 --dist loadfile -m "box and not full" --durations=5 tests/contract tests/images
+	@$(PY) -m pytest -m "box and not full" --durations=10 --ignore=tests/contract --ignore=tests/images tests
 
 prove: deps ## The long search over every transition, fault and crash, and its mutants (half an hour); ends with one line
 	@PYTHONPATH=lib/python:. $(PY) -m tests.prove
