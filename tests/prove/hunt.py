@@ -26,11 +26,13 @@ _SUDDEN = ("worker-dies", "half-an-hour-without-progress", "slow-run", "operator
 _OFF = "unmanaged-a-to-direct-b-config-path-off"
 # From the smallest to what shows the rest; a hunt ends with the first violation.
 HUNT = (
-    Job(transition="direct-a-to-a-other-path"),
-    Job(transition="direct-a-to-a-new-password"),
+    Job(transition="direct-a-to-a-new-password", workers=0),
+    Job(transition="direct-a-to-direct-b", workers=0),
+    Job(transition=_OFF, workers=0),
+    Job(transition="direct-b-to-unmanaged", workers=0),
     Job(transition="direct-a-to-direct-b"),
     Job(transition=_OFF),
-    Job(transition="direct-b-to-unmanaged", workers=0),
+    Job(transition="direct-b-to-unmanaged", sweep=True, workers=0, faults=_SUDDEN),
     Job(transition=_OFF, sweep=True, faults=_SUDDEN),
     Job(transition="direct-a-to-direct-b", sweep=True, faults=_SUDDEN),
     Job(transition="direct-a-to-a-new-password", workers=0, with_crash=True, limit=60_000),

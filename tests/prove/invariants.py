@@ -92,8 +92,19 @@ def find_wrong_moves(before: World, move: Move) -> Iterator[str]:
 @Remembered
 def _find_lost_pulls(world: World) -> tuple[str, ...]:
     references = list_references(world)
-    disks = [disk for disk in world.kind("~Disk") if not disk.body["down"] and not disk.body["emptied"]]
+    disks = [disk for disk in world.kind("~Disk") if not disk.body["emptied"] and not is_away(disk, world)]
     return tuple(text for disk in disks for text in _try_pulls(disk, references))
+
+
+def is_away(disk: Doc, world: World) -> bool:
+    """Tell whether nothing is asked of a node: it is down, or it boots with a text that is not the present one.
+
+    A node that joins has the text that node-manager rendered last until its own program runs; the present text must do
+    for it alone.
+    """
+    body = disk.body
+    is_stale = body["step"] != world.text("registry-bashible-config", "config")
+    return bool(body["down"] or (body["joins"] and body["current"] is None and is_stale))
 
 
 def list_references(world: World) -> tuple[tuple[str, str, str, str], ...]:
@@ -155,7 +166,7 @@ def _find_early_address(world: World) -> Iterator[str]:
     config, reference = world.text("deckhouse-registry", ".dockerconfigjson"), f"{base_of(world)}:v1.72.0"
     for disk in world.kind("~Disk"):
         body = disk.body
-        if body["down"] or body["emptied"]:
+        if body["emptied"] or is_away(disk, world):
             continue
         if not pull_on(disk, reference, config, WELL).ok:
             yield f"2: deckhouse-registry was changed, but {disk.key[2]} cannot pull {reference}"
@@ -210,8 +221,11 @@ def _find_early_end(before: World, after: World, key: Key) -> Iterator[str]:
     needs to put them back: that is judged by whether pulls work.
     """
     step = after.docs[key].body["step"]
-    if step != before.docs[key].body["step"] and step != after.text("registry-bashible-config", "config"):
+    was = before.docs[key].body
+    if step != was["step"] and step != after.text("registry-bashible-config", "config"):
         return
+    if was["joins"] and was["current"] is None:
+        return  # what it had is the platform's, and of another time
     lost = _list_logins(before.docs[key]) - _list_logins(after.docs[key])
     original = after.text("deckhouse-registry", ".dockerconfigjson")
     for host in sorted({host for host, _, _ in lost}):

@@ -155,6 +155,23 @@ def test_a_lost_authority_is_followed_by_a_new_one_and_nobody_is_cut_off(cluster
     assert cluster.values["internal"]["proxy"] == {"enabled": True, "replicas": 1}
 
 
+@pytest.mark.parametrize("key", ["ca.key", ""], ids=["ca.key", "the whole Secret"])
+def test_a_lost_authority_stays_trusted_while_the_proxy_may_still_serve_by_it(cluster: Watched, key: str) -> None:
+    old = cluster.data("registry-pki")
+    if key:
+        cluster.put_secret("registry-pki", {**old, key: ""})
+    else:
+        cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-pki", "Background")
+    for _ in range(60):
+        cluster.settle()
+        if cluster.step() == "StartProxy/all":
+            break
+        cluster.world()
+        cluster.wait(5)
+    assert cluster.data(TLS)["ca.crt"] != old["ca.crt"]
+    assert old["ca.crt"].strip() in cluster.data("deckhouse-registry")["ca"]
+
+
 @pytest.mark.parametrize("key", ["tls.crt", "tls.key"])
 def test_a_lost_serving_pair_is_issued_anew_under_the_same_authority(cluster: Watched, key: str) -> None:
     old = cluster.data("registry-pki")

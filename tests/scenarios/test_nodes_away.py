@@ -130,6 +130,20 @@ def test_a_restored_etcd_is_noticed_at_rest_too() -> None:
     assert cluster.condition("Ready")["status"] == "True"
 
 
+@pytest.mark.parametrize("is_on", [True, False])
+def test_an_etcd_restored_to_before_the_first_switch_leaves_nodes_the_folder_that_they_pull_by(is_on: bool) -> None:
+    cluster = MemoryCluster()
+    cluster.settle()
+    cluster.report()
+    cluster.settle()
+    cluster.report(["worker-0"], result="restored", configPath=is_on)
+    cluster.settle()
+    plan = cluster.plan()
+    assert [folder.name for folder in plan.get_layout(plan.default).folders] == (
+        ["registry.example.com"] if is_on else []
+    )
+
+
 def test_an_operator_that_starts_asks_every_node_once_more_before_it_goes_on() -> None:
     cluster = make_direct()
     go_on(cluster, TO_OTHER, until="AddSource/all")

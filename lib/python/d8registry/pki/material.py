@@ -56,9 +56,12 @@ def find_material(pki: Mapping[str, str], served: Mapping[str, str], trusted: st
             return own
     elif not trusted:
         return None
-    rest = _parse_part({**served, CA_KEY: "lost"}, "", _EVERYTHING)
-    if rest is not None and rest.ca_pem.strip() in trusted:
-        return replace(rest, ca_key=Secret(""), successor=_parse_part(pki, NEXT, _EVERYTHING))
+    # What registry-pki remembers of the authority comes first: in a rotation what is served may be the successor's
+    # already, and pods of the proxy that have not reloaded still serve by the one before.
+    for data in (pki, served):
+        rest = _parse_part({**data, CA_KEY: "lost"}, "", _EVERYTHING)
+        if rest is not None and rest.ca_pem.strip() in trusted:
+            return replace(rest, ca_key=Secret(""), successor=_parse_part(pki, NEXT, _EVERYTHING))
     if own is not None:
         return own
     raise InvalidObject(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from d8registry.model.cluster import Node, WitnessResult
+from d8registry.model.settings import Mode
 from d8registry.model.state import State
 from d8registry.switching.guards import name_some
 from d8registry.switching.outcome import Waiting
@@ -20,7 +21,8 @@ def follow_restored(state: State, nodes: Sequence[Node], fresh_epoch: str) -> St
         _is_restored(node) and node.witness is not None and node.witness.token.startswith(present) for node in nodes
     )
     if is_met:
-        return replace(state, counter=state.counter + LEAP, epoch=fresh_epoch, is_travelled=True)
+        owns = state.owns_real_host or (state.current.mode is Mode.UNMANAGED and any(map(_reads_folders, nodes)))
+        return replace(state, counter=state.counter + LEAP, epoch=fresh_epoch, is_travelled=True, owns_real_host=owns)
     if state.is_travelled and not _list_unanswered(state, nodes):
         return replace(state, is_travelled=False)
     return state
@@ -42,6 +44,11 @@ def _list_unanswered(state: State, nodes: Sequence[Node]) -> list[str]:
         for node in nodes
         if node.witness is None or _is_restored(node) or f".{state.epoch}." not in node.witness.token
     ]
+
+
+def _reads_folders(node: Node) -> bool:
+    """Tell whether a node that knew a later plan may pull by folders of ours: an empty plan would take them away."""
+    return _is_restored(node) and node.witness is not None and node.witness.config_path
 
 
 def _is_restored(node: Node) -> bool:
