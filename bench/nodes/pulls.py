@@ -40,7 +40,7 @@ from tests.support.pull_registry import PullRegistry, serve
 from tests.support.scratch_node import ScratchNode
 
 HOST = "registry.test"
-ROUNDS = 7
+ROUNDS = 5
 IMAGE = (2, 6, 16, 40)
 """MiB of the layers of an image like the platform's."""
 _STOCK_LIMIT = 240.0

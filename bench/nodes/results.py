@@ -52,7 +52,7 @@ How:
 - **Idle round**: the real `registry-node` in a scratch root polls a real kube-apiserver with a kubelet's certificate;
   user and system time of the process and all that it started, median of 25.
 - **Dead source**: packets to the first source are lost (a network namespace); the second answers over TLS. The image is
-  pulled through CRI with the module's hosts.toml (`dial_timeout = "300ms"`), median of 7; stock is the same file
+  pulled through CRI with the module's hosts.toml (`dial_timeout = "300ms"`), median of {ROUNDS}; stock is the same file
   without `dial_timeout`, one pull, given up after {pulls["stock_limit"]:.0f} s.
 - **Proof**: the round of `registry-node` that takes a plan with a proof, less a round that takes one without; median of
   {ROUNDS}, files in memory, distribution 3 in a process of its own, over TLS, with tokens. The image is as large as the
