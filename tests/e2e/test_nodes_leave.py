@@ -6,6 +6,7 @@ One box for both; the tests run in the order of this file.
 
 import base64
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -72,7 +73,7 @@ def read_hosts() -> dict[str, str]:
 def is_marked_disabled() -> bool:
     """Whether the module remembers that it was disabled: the hooks of its leaving have run."""
     secret = fetch("secret", "registry-state", "-n", "d8-system")
-    return "disabled" in base64.b64decode(secret["data"]["state"]).decode()
+    return re.search(r'disabled"?: *"?\d{4}-', base64.b64decode(secret["data"]["state"]).decode()) is not None
 
 
 def test_disabled_in_direct_every_pull_goes_on_and_enabled_again_it_is_ready() -> None:
