@@ -6,9 +6,8 @@ through CRI with the module's hosts.toml, and with the same one as stock contain
 
 Proof: the whole round in which the real registry-node takes a plan with a proof, less a round that takes one without.
 The registry is distribution in a process of its own, over TLS, with a token server; the image is like the platform's.
-A worker's proof fetches the manifest and the smallest layer: beside it stands a plain `ctr images pull` of an image of
-that layer alone, which unpacks it, too. A master's proof also pulls and pins the whole image: beside it stands a plain
-pull of such an image.
+Beside a proof stands a plain `ctr images pull` of such an image, and beside a worker's, which fetches only the manifest
+and the smallest layer, also one of an image of that layer alone. A master's proof pulls and pins the whole image, too.
 
 Runs in namespaces of its own and prints JSON.
 """
