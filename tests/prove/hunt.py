@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,17 +82,12 @@ def hunt_all(mutants: Sequence[Mutant], tell: Callable[[Catch], None] = lambda c
     return catches
 
 
-def choose_jobs(search: str, fault: str) -> Sequence[Job]:
-    """What a mutant names alone, or all of HUNT."""
-    if not search:
-        return HUNT
-    if not fault:
-        return tuple(job for job in HUNT if job.transition == search and not job.faults and not job.with_crash)[:1] or (
-            Job(transition=search),
-        )
-    if fault == CRASH:
-        return (Job(transition=search, with_crash=True, workers=0),)
-    return (Job(transition=search, sweep=True, faults=(fault,)),)
+def choose_jobs(search: str, fault: str) -> Iterator[Job]:
+    """What a mutant names, then all of HUNT: code moves, and then a bug shows elsewhere."""
+    if search:
+        faults = () if fault in ("", CRASH) else (fault,)
+        yield Job(transition=search, sweep=bool(faults), faults=faults, with_crash=fault == CRASH)
+    yield from HUNT
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ BLIND = (
         file="switching/fleet.py",
         old="    if len(applied) == len(nodes):",
         new="    if applied:",
+        search="unmanaged-a-to-direct-b-config-path-off",
     ),
     Mutant(
         name="any-token-counts",
@@ -27,6 +28,7 @@ BLIND = (
         file="switching/address.py",
         old="    if word is Address.BOTH:",
         new="    if word is Address.NEW:",
+        search="direct-a-to-a-new-password",
     ),
     Mutant(
         name="late-copies-do-not-count",
@@ -34,6 +36,8 @@ BLIND = (
         file="switching/confirm_evidence.py",
         old="    held = [*evidence.platform, *evidence.copies,",
         new="    held = [*evidence.platform,",
+        search="unmanaged-a-to-direct-b-config-path-off",
+        fault="finalised",
     ),
     Mutant(
         name="stale-evidence-is-acted-on",
@@ -62,6 +66,8 @@ BLIND = (
         file="switching/plans.py",
         old="        return not ends or self.find(step, phase) < ends[0]",
         new="        return not ends or self.find(step, phase) <= ends[0]",
+        search="unmanaged-a-to-direct-b-config-path-off",
+        fault="half-an-hour-without-progress",
     ),
     Mutant(
         name="tenant-folder-is-rewritten",

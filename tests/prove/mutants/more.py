@@ -15,6 +15,8 @@ MORE = (
         file=FLEET,
         old="    if node.ready or node.is_master or node.unready_since is None:",
         new="    if node.ready or node.unready_since is None:",
+        search="unmanaged-a-to-direct-b-config-path-off",
+        fault="master-dies",
     ),
     Mutant(
         name="any-unready-node-is-passed-over-at-once",
@@ -22,6 +24,8 @@ MORE = (
         file=FLEET,
         old="    return (now - node.unready_since).total_seconds() > grace",
         new="    return (now - node.unready_since).total_seconds() >= 0",
+        search="unmanaged-a-to-direct-b-config-path-off",
+        fault="worker-dies",
     ),
     Mutant(
         name="config-path-does-not-matter",
@@ -36,6 +40,7 @@ MORE = (
         file=FLEET,
         old="    missing = [node.name for node in nodes if node.witness is None]",
         new="    missing = [node.name for node in nodes if node.witness is None and node.away]",
+        search="unmanaged-a-to-direct-b-config-path-off",
     ),
     Mutant(
         name="failing-nodes-count",
@@ -43,6 +48,8 @@ MORE = (
         file=FLEET,
         old="        elif witness.result is WitnessResult.APPLIED:",
         new="        elif witness.result is not WitnessResult.RESTORED:",
+        search="unmanaged-a-to-direct-b-config-path-off",
+        fault="registry-b-refuses",
     ),
     Mutant(
         name="the-canary-is-not-waited-for",
@@ -149,6 +156,7 @@ MORE = (
         file=ADDRESS,
         old="        if old.mode is new.mode:",
         new="        if old.mode is not new.mode:",
+        search="direct-a-to-a-new-password",
     ),
     Mutant(
         name="the-new-entry-goes-under-the-old-host",
@@ -198,6 +206,8 @@ MORE = (
         file=LAYOUTS,
         old="and state.current.mode is Mode.UNMANAGED and not state.owns_real_host:",
         new="and state.current.mode is Mode.UNMANAGED and state.owns_real_host:",
+        search="unmanaged-a-to-direct-b-config-path-off",
+        fault="aborted",
     ),
     Mutant(
         name="the-plans-counter-stands-still",
@@ -240,6 +250,8 @@ MORE = (
         file=OPERATIONS,
         old='        guard = f"{_SEEN_REVISION} != {expected}"',
         new='        guard = f"{_SEEN_REVISION} > {revision + 1000}"',
+        search="direct-a-to-a-new-password",
+        fault="slow-run",
     ),
     Mutant(
         name="effects-of-older-runs-win",
@@ -247,6 +259,8 @@ MORE = (
         file=OPERATIONS,
         old='    guard = f"{_SEEN_REVISION} > {revision}"',
         new='    guard = f"{_SEEN_REVISION} > {revision + 1000}"',
+        search="direct-a-to-a-new-password",
+        fault="slow-run",
     ),
     Mutant(
         name="foreign-keys-are-wiped",
@@ -296,5 +310,7 @@ MORE = (
         file="switching/follow.py",
         old="    if state.refusal is not None and state.refusal.fingerprint == candidate.fingerprint:",
         new="    if state.refusal is not None and state.refusal.fingerprint != candidate.fingerprint:",
+        search="unmanaged-a-to-direct-b-config-path-off",
+        fault="aborted",
     ),
 )
