@@ -67,6 +67,7 @@ class Scenario:
         self._excuses: list[Excuse] = []
         self._until_followed: list[tuple[Excuse, datetime]] = []
         self._broken_since: dict[str, datetime] = {}
+        self._revoked_since: dict[str, datetime] = {}
         self._goals: list[Settings] = []
         self._above = -1
         self._tenants: list[Tenant] = []
@@ -159,7 +160,8 @@ class Scenario:
 
         Where the base itself is the dead registry's name, nothing can ever make them good.
         """
-        since = self._broken_since.get(self.present.registry)
+        revoked = self._revoked_since.pop(self.present.registry, None)
+        since = self._broken_since.get(self.present.registry, revoked)
         if since is None:
             return
         base = find_base(self.present)
@@ -284,7 +286,12 @@ class Scenario:
             self.load.resume_node(each)
 
     def new_password(self, name: str, *, keep_old: bool = False) -> None:
-        """Give the platform's account at a registry another password; the next `direct` takes it."""
+        """Give the platform's account at a registry another password; the next `direct` takes it.
+
+        Without `keep_old` the registry is dead to whoever has the old one, until the next edit's password follows.
+        """
+        if not keep_old:
+            self._revoked_since.setdefault(get_registry(name).name, datetime.now(UTC))
         running.change_password(name, keep_old=keep_old)
         self._watcher.learn(running.list_secrets())
 
