@@ -25,7 +25,7 @@ class Login:
 class Switch:
     """One edit and what came of it. `before` and `after` name the registries that may be asked with platform logins.
 
-    `ended` is None while it runs; a switch that was given up has `after` like `before`.
+    `ended` is None while it runs; while it runs, both may. A switch that was given up has what was in use in `after`.
     """
 
     name: str

@@ -206,7 +206,7 @@ class Scenario:
     def give_up(self) -> None:
         """Say that the last switch was refused or rolled back: what was before is what counts again."""
         last = self.switches[-1]
-        self.switches[-1] = replace(last, after=last.before, ended=datetime.now(UTC))
+        self.switches[-1] = replace(last, before=last.before | last.after, after=last.before, ended=datetime.now(UTC))
         base = find_base(self.present)
         self.puller.aim(Bases(old=base, new=base, target=self.present.mode))
 
