@@ -69,6 +69,7 @@ class Scenario:
         self._broken_since: dict[str, datetime] = {}
         self._revoked_since: dict[str, datetime] = {}
         self._goals: list[Settings] = []
+        self._saved: dict[str, Settings] = {}
         self._above = -1
         self._tenants: list[Tenant] = []
         self._verdict: Verdict | None = None
@@ -271,6 +272,7 @@ class Scenario:
         """Save the whole cluster's state (etcd), to be put back later."""
         self._say(f"snapshot: {name}")
         apifaults.save_snapshot(name)
+        self._saved[name] = self.present
 
     def restore_cluster(self, name: str) -> None:
         """Put the cluster back to a snapshot; nobody pulls while there is no API."""
@@ -282,6 +284,7 @@ class Scenario:
         with self._watcher.paused():
             apifaults.restore_snapshot(name, self.tools)
             nodelife.await_ready(read_nodes())
+        self.present = self._saved[name]
         for each in names:
             self.load.resume_node(each)
 

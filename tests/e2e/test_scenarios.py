@@ -62,16 +62,18 @@ def run(box_in_direct: None) -> Iterator[Scenario]:
     """A scenario under load in Direct(A); what a test has broken is mended, and it ends where it began."""
     progress = Progress(print)
     with Scenario(say=progress.say) as scenario:
+        home = scenario.present
         time.sleep(LOAD_SECONDS)
         yield scenario
-    for registry in running.list_running():
-        running.set_fault(registry.name, "clear")
-    set_module_settings()
-    unblock()
-    with Scenario(load=False, tenants=()) as scenario:
-        if scenario.present.registry != get_registry(A).name or scenario.present.mode != "Direct":
-            scenario.edit(scenario.direct(A))
+        for registry in running.list_running():
+            running.set_fault(registry.name, "clear")
+        set_module_settings()
+        unblock()
+        is_away = scenario.present != home
+        scenario.edit(scenario.direct(A))
+        if is_away:
             scenario.wait_ready(SWITCH_SECONDS)
+        scenario.wait_for("rest in Direct(A)", is_at_rest, SWITCH_SECONDS)
 
 
 def _have_box() -> Iterator[None]:
@@ -224,7 +226,7 @@ def test_a_cluster_put_back_to_before_a_switch_leads_its_nodes_back_and_no_pull_
     run.restore_cluster("before")
     run.give_up()
     run.wait_for("every node has answered to a later epoch", lambda _: min(fetch_counters()) > later, SWITCH_SECONDS)
-    run.wait_for("rest", lambda seen: (ready := seen.view.find("Ready")) is not None and ready.status == "True")
+    run.wait_for("rest", is_at_rest)
     time.sleep(LOAD_SECONDS)
     assert_good(run.judge())
 
@@ -233,6 +235,12 @@ def assert_good(verdict: Verdict) -> None:
     """Show the figures; fail with what the judge found."""
     print(verdict.describe())
     assert verdict.is_good, verdict.describe()
+
+
+def is_at_rest(moment: Moment) -> bool:
+    """Whether nothing is being switched, and all is well."""
+    ready = moment.view.find("Ready")
+    return not moment.view.step and ready is not None and ready.status == "True"
 
 
 def is_ready_reason(moment: Moment, reason: str) -> bool:
