@@ -3,7 +3,8 @@
 
 A disk is a document: `live` folders of registry.d by host, the layout that is `current`, the `candidate` with its
 `trial`, `passed` proofs, `pins`, the folders that are `owned` by the program and `listed` by the platform's step,
-whether somebody `emptied` the folders a moment ago, and whether the node `joins` while a switch is under way.
+whether somebody `emptied` the folders a moment ago, whether the node `joins` while a switch is under way, and whether
+it `lags`: it was away for longer than a switch waits.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def build_disk(name: str, *, is_master: bool, config_path: bool, joins: bool = F
         down=False,
         emptied=False,
         joins=joins,
+        lags=False,
     )
 
 
@@ -78,6 +80,7 @@ def pull_on(disk: Doc, reference: str, docker_config: str, health: Health) -> Pu
 def sync(disk: Doc, plan: Doc | None, health: Health) -> Doc:
     """Run the program once, up to the report."""
     body: dict[str, JSON] = dict(disk.body)
+    body["lags"] = body["lags"] and not body["configPath"]
     _put_back(body)
     layout = _choose_layout(plan, disk.key[2]) if plan is not None else None
     if layout is not None:

@@ -134,7 +134,8 @@ def _reboot(name: str, seconds: int) -> Callable[[World], World | None]:
         after = _go_down(name)(world)
         if after is None:
             return None
-        return after.put(change(after.need("~Disk", name), down="reboots")).at(world.clock() + seconds)
+        disk = change(after.need("~Disk", name), down="reboots", lags=seconds > 0)
+        return after.put(disk).at(world.clock() + seconds)
 
     return happen
 

@@ -19,7 +19,7 @@ from tests.prove.containerd import FIXED, FIXED_HOST, find_logins
 from tests.prove.memo import Remembered
 from tests.prove.moves import FAULT, NORMAL, Move
 from tests.prove.platform import DECKHOUSE, PROXY, base_of, health_of, serve
-from tests.prove.registries import LOGIN_TENANT, PASSWORDS, WELL, Answer, list_registries
+from tests.prove.registries import LOGIN_TENANT, PASSWORDS, WELL, A, Answer, list_registries
 from tests.prove.store import Doc, Key, World
 
 # What the module may write. Everything else is somebody's own.
@@ -97,14 +97,14 @@ def _find_lost_pulls(world: World) -> tuple[str, ...]:
 
 
 def is_away(disk: Doc, world: World) -> bool:
-    """Tell whether nothing is asked of a node: it is down, or it boots with a text that is not the present one.
+    """Tell whether nothing is asked of a node: it is down or lags, or it boots with a text that is not the present one.
 
-    A node that joins has the text that node-manager rendered last until its own program runs; the present text must do
-    for it alone.
+    A lagging node catches up on boot. A node that joins has the text that node-manager rendered last until its own
+    program runs; the present text must do for it alone.
     """
     body = disk.body
     is_stale = body["step"] != world.text("registry-bashible-config", "config")
-    return bool(body["down"] or (body["joins"] and body["current"] is None and is_stale))
+    return bool(body["down"] or body["lags"] or (body["joins"] and body["current"] is None and is_stale))
 
 
 def list_references(world: World) -> tuple[tuple[str, str, str, str], ...]:
@@ -166,12 +166,12 @@ def _find_early_address(world: World) -> Iterator[str]:
     config, reference = world.text("deckhouse-registry", ".dockerconfigjson"), f"{base_of(world)}:v1.72.0"
     for disk in world.kind("~Disk"):
         body = disk.body
+        if body["master"] and reference not in body["pins"]:
+            yield f"2: deckhouse-registry was changed, but {disk.key[2]} has not pulled {reference} ahead"
         if body["emptied"] or is_away(disk, world):
             continue
         if not pull_on(disk, reference, config, WELL).ok:
             yield f"2: deckhouse-registry was changed, but {disk.key[2]} cannot pull {reference}"
-        if body["master"] and reference not in body["pins"]:
-            yield f"2: deckhouse-registry was changed, but {disk.key[2]} has not pulled {reference} ahead"
     if base_of(world) == FIXED and not _is_excused(world) and not _is_served(world):
         yield "2: deckhouse-registry was changed, but the proxy does not serve its credentials"
 
@@ -224,8 +224,8 @@ def _find_early_end(before: World, after: World, key: Key) -> Iterator[str]:
     was = before.docs[key].body
     if step != was["step"] and step != after.text("registry-bashible-config", "config"):
         return
-    if was["joins"] and was["current"] is None:
-        return  # what it had is the platform's, and of another time
+    if was["lags"] or (was["joins"] and was["current"] is None):
+        return  # what it had is of another time
     lost = _list_logins(before.docs[key]) - _list_logins(after.docs[key])
     original = after.text("deckhouse-registry", ".dockerconfigjson")
     for host in sorted({host for host, _, _ in lost}):
@@ -244,7 +244,7 @@ def _find_early_end(before: World, after: World, key: Key) -> Iterator[str]:
 def _list_logins(disk: Doc) -> frozenset[tuple[str, str, tuple[str, str]]]:
     return frozenset(
         (host, source.host, source.login)
-        for host in disk.body["live"]
+        for host in {*disk.body["live"], *(() if disk.body["configPath"] else (A,))}
         for source in find_sources(disk, host)
         if source.login is not None
     )
@@ -279,8 +279,10 @@ def _find_early_text(world: World) -> Iterator[str]:
     hosts = (yaml.safe_load(world.text("registry-bashible-config", "config")) or {}).get("hosts", {})
     for disk in world.kind("~Disk"):
         body = disk.body
-        if body["down"] or FIXED_HOST not in hosts or (body["joins"] and body["current"] is None):
-            continue  # one that has just joined counts from its first report (design.md section 4)
+        # A switch waits for masters even if they are down, and for one that has just joined from its first report on.
+        is_left_out = (body["down"] and not body["master"]) or (body["joins"] and body["current"] is None)
+        if is_left_out or FIXED_HOST not in hosts:
+            continue
         proven = body["current"]["folders"] if body["current"] else {}
         if FIXED_HOST not in proven:
             yield f"6: registry-bashible-config names the new source, which {disk.key[2]} has not proven"

@@ -25,7 +25,7 @@ MORE = (
         old="    return (now - node.unready_since).total_seconds() > grace",
         new="    return (now - node.unready_since).total_seconds() >= 0",
         search="unmanaged-a-to-direct-b-config-path-off",
-        fault="worker-dies",
+        fault="worker-reboots",
     ),
     Mutant(
         name="config-path-does-not-matter",
