@@ -11,7 +11,7 @@ import time
 from tests.prove.coverage import count_pairs
 from tests.prove.faults import FAULTS
 from tests.prove.hunt import Catch, hunt_all
-from tests.prove.long import REST, SWEEPS
+from tests.prove.long import JOBS
 from tests.prove.mutants.all import MUTANTS
 from tests.prove.proof import run_jobs, tell
 
@@ -24,10 +24,8 @@ def main() -> int:
     mutants = tuple(item for item in MUTANTS if not arguments.mutant or item.name in arguments.mutant)
     catches = [] if arguments.no_mutants else hunt_all(mutants, _tell_catch)
     is_searched = not arguments.only_mutants and not arguments.mutant
-    results = []
-    for jobs in (SWEEPS, REST) if is_searched else ():
-        wanted = [job for job in jobs if not arguments.transition or job.transition in arguments.transition]
-        results += run_jobs(wanted, end=begun + 60 * arguments.minutes)
+    jobs = [job for job in JOBS if not arguments.transition or job.transition in arguments.transition]
+    results = run_jobs(jobs, end=begun + 60 * arguments.minutes) if is_searched else []
     killed = sum(bool(catch.violation) for catch in catches)
     violations = [violation for result in results for violation in result.violations]
     print("\n".join(violations), file=sys.stderr)

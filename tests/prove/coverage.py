@@ -94,7 +94,10 @@ def name_stage(world: World) -> str:
 
 @cache
 def _read_stage(state: Doc) -> str:
-    found = json.loads(state.texts.get("state", "{}")).get("switch") or {}
+    try:
+        found = json.loads(state.texts.get("state", "{}")).get("switch") or {}
+    except ValueError:
+        return "unreadable"
     return f"{found['step']}/{found['phase']}" if found else "at rest"
 
 
