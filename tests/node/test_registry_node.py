@@ -250,7 +250,7 @@ def test_only_masters_pull_and_pin(node: ScratchNode, is_master: bool) -> None:
     assert witness(node).result is WitnessResult.APPLIED
     calls = called(node, "ctr")
     assert any(f"images pull --hosts-dir {node.keep}" in call and pull in call for call in calls) is is_master
-    assert any(f"images label {pull} io.cri-containerd.pinned=pinned" in call for call in calls) is is_master
+    assert any(f"--label io.cri-containerd.pinned=pinned {pull}" in call for call in calls) is is_master
     node.publish(plan(2, Layout(folders=layout(node).folders)))
     node.run()
     calls = called(node, "ctr")
