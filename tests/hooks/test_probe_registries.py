@@ -106,6 +106,17 @@ def test_a_registry_that_is_down_is_a_result_and_not_a_failed_hook() -> None:
     assert result.next_at > datetime.now(UTC)
 
 
+def test_a_watched_registry_that_hangs_has_answered_by_that() -> None:
+    script = Script(hang=9.0)
+    with run_registry(script) as port:
+        images = [image for _, image in build_images(1)]
+        question = build_images_question(build_endpoint(port, password=PASSWORD), images, every_seconds=10)
+        result = read_result(apply_secret_operation(run_probe([question]).operations[0], None), question)
+    assert (result.done, result.ok, result.attempt) == (True, False, 1)
+    assert result.problems[0].outcome == "timeout"
+    assert "has not answered within 6 s" in result.problems[0].message
+
+
 def test_answers_to_dropped_questions_are_forgotten_and_older_runs_overwrite_nothing() -> None:
     script = Script(manifests={build_digest(number): build_manifest(number) for number in range(5)})
     with run_registry(script) as port:

@@ -3,6 +3,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -148,3 +149,12 @@ def test_a_pod_that_nobody_listens_on_is_refused_and_only_what_is_asked_is_answe
     question = replace(build_question(GOOD), users=(GOOD,))
     answers = fetch_proxy_answers(question, [0], 0.1, registry_port=port, status_port=port)
     assert {index: answer.outcome for index, answer in answers.items()} == {0: Outcome.REFUSED}
+
+
+def test_an_upstream_that_hangs_costs_one_turn_however_many_users_there_are() -> None:
+    registry = build_registry()
+    registry.hang = 9.0
+    begun = time.monotonic()
+    answers = ask(build_question(GOOD, GOOD, GOOD), build_pod(), registry, seconds=2.0)
+    assert [answers[index].outcome for index in range(1, 4)] == [Outcome.TIMEOUT] * 3
+    assert time.monotonic() - begun < 15.0  # ten seconds for each user otherwise

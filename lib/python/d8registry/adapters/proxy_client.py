@@ -20,6 +20,7 @@ from d8registry.model.endpoint import FIXED_HOST, FIXED_PATH, Credentials
 
 REGISTRY_PORT, STATUS_PORT = 5001, 5002
 REQUEST_SECONDS = 5.0
+LEAST_SECONDS = 1.0
 POLL_SECONDS = 0.5
 TRANSIENT = frozenset({Outcome.NOT_READY, Outcome.REFUSED, Outcome.TIMEOUT})
 
@@ -54,7 +55,9 @@ def fetch_proxy_answers(
             if status.outcome is not Outcome.OK:
                 found[index] = Answer(outcome=status.outcome, message="not asked while its status is not as wanted")
             else:
-                found[index] = redact(_fetch_manifest(question, pod, user, registry_port), user)
+                # An upstream that hangs must not take the turn of the questions that a switch waits for.
+                left = max(LEAST_SECONDS, deadline - time.monotonic())
+                found[index] = redact(_fetch_manifest(question, pod, user, registry_port, left), user)
         answers |= {index: answer for index, answer in found.items() if index in wanted}
     return answers
 
@@ -92,7 +95,7 @@ def _fetch_status(question: ProxyQuestion, pod: ProxyPod, port: int) -> Answer:
     return Answer(outcome=Outcome.NOT_READY, message=words[:300])
 
 
-def _fetch_manifest(question: ProxyQuestion, pod: ProxyPod, user: Credentials, port: int) -> Answer:
+def _fetch_manifest(question: ProxyQuestion, pod: ProxyPod, user: Credentials, port: int, seconds: float) -> Answer:
     """GET the manifest with the name and the authority that a node's containerd will use."""
     name = FIXED_HOST.partition(":")[0]
     headers = {"Host": FIXED_HOST, "Accept": ACCEPT}
@@ -105,7 +108,7 @@ def _fetch_manifest(question: ProxyQuestion, pod: ProxyPod, user: Credentials, p
         ssl_context=build_context(question.ca, with_system=False),
         server_hostname=name,
         assert_hostname=name,
-        timeout=Timeout(connect=2.0, read=REQUEST_SECONDS * 2),
+        timeout=Timeout(connect=2.0, read=min(REQUEST_SECONDS * 2, seconds)),
         retries=False,
     )
     try:
