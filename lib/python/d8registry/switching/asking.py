@@ -79,8 +79,8 @@ def _ask_old(state: State, switch: Switch, observed: Observed) -> "ImagesQuestio
 
     is_other = state.current.endpoint != switch.candidate.endpoint
     # Under another base nothing is put in order by it: only evidence asks whether keeping it helps anybody.
-    is_evidence = (switch.step, switch.phase) == (Step.FINALISE_NODES, Phase.EVIDENCE)
-    is_asked = state.current.mode is switch.candidate.mode or (is_evidence and state.current.mode is Mode.UNMANAGED)
+    is_left = _is_evidence(switch) and state.current.mode is Mode.UNMANAGED
+    is_asked = state.current.mode is switch.candidate.mode or is_left
     if not (is_other and is_asked) or is_roll_back(switch) or _is_final(switch) or not observed.deckhouse_images:
         return None
     nonce = f"old/{_find_retry(state)}"
@@ -92,7 +92,7 @@ def _ask_old(state: State, switch: Switch, observed: Observed) -> "ImagesQuestio
 def _ask_new(state: State, switch: Switch, observed: Observed) -> "ImagesQuestion | None":
     from d8registry.checker.question import build_images_question
 
-    is_watched = switch.step is Step.PREFER_NEW or (switch.step, switch.phase) == (Step.FINALISE_NODES, Phase.EVIDENCE)
+    is_watched = switch.step is Step.PREFER_NEW or _is_evidence(switch)
     if not is_watched or not observed.deckhouse_images:
         return None
     nonce = f"new/{_find_retry(state)}/{switch.candidate.number}"
@@ -142,7 +142,7 @@ def _ask_proxy(
 def _ask_evidence(state: State, switch: Switch) -> "EvidenceQuestion | None":
     from d8registry.evidence.question import build_evidence_question
 
-    if (switch.step, switch.phase) != (Step.FINALISE_NODES, Phase.EVIDENCE):
+    if not _is_evidence(switch):
         return None
     old, new = state.current, switch.candidate
     # Drawn anew for each stage: an answer that was collected before the address was switched says nothing.
@@ -152,6 +152,10 @@ def _ask_evidence(state: State, switch: Switch) -> "EvidenceQuestion | None":
     if old.mode is Mode.DIRECT:
         return build_evidence_question(str(FIXED_BASE), FIXED_HOST, (), nonce=nonce)
     return build_evidence_question(str(old.endpoint.base), old.endpoint.host, (), nonce=nonce)
+
+
+def _is_evidence(switch: Switch) -> bool:
+    return (switch.step, switch.phase) == (Step.FINALISE_NODES, Phase.EVIDENCE)
 
 
 def _is_final(switch: Switch) -> bool:
