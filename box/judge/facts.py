@@ -67,6 +67,14 @@ class Excuse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerCut:
+    """The scenario cut a node's power: all that ran there starts once more, whatever the module does."""
+
+    node: str
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """One run.
 
@@ -92,6 +100,7 @@ class Facts:
     leaks: tuple[str, ...] = ()
     remains: tuple[str, ...] = ()
     excuses: tuple[Excuse, ...] = ()
+    power_cuts: tuple[PowerCut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

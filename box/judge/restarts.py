@@ -9,6 +9,7 @@ from typing import Any
 from box.load.pods import LOAD_LABEL
 
 CONTAINERD = "containerd"
+_NEW_POD, _IN_PLACE = "in a new pod", "in place"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -23,6 +24,7 @@ class RunningContainer:
     pod_uid: str
     name: str
     restarts: int
+    node: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,12 @@ class Restart:
     owner: str
     container: str
     how: str
+    node: str
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether what ran before ran there too: no new pod was made for it."""
+        return self.how != _NEW_POD
 
     def describe(self) -> str:
         """In words."""
@@ -64,17 +72,18 @@ class History:
             key = (one.pod_uid, one.name)
             was = self._restarts.get(key)
             if was is None and (one.owner, one.name) in known:
-                self._note(look, one, "in a new pod")
+                self._note(look, one, _NEW_POD)
             if one.restarts > (was or 0) and (was is not None or (one.owner, one.name) in known):
                 for _ in range(one.restarts - (was or 0)):
-                    self._note(look, one, "in place")
+                    self._note(look, one, _IN_PLACE)
             self._restarts[key] = max(one.restarts, was or 0)
             self._owners.add((one.owner, one.name))
         for node, identity in look.containerds.items():
             if not identity:
                 continue
             if self._containerds.get(node, identity) != identity:
-                self._found.append(Restart(at=look.at, owner=f"{CONTAINERD} on {node}", container="", how="restarted"))
+                owner = f"{CONTAINERD} on {node}"
+                self._found.append(Restart(at=look.at, owner=owner, container="", how=_IN_PLACE, node=node))
             self._containerds[node] = identity
 
     def list_restarts(self) -> tuple[Restart, ...]:
@@ -82,7 +91,7 @@ class History:
         return tuple(self._found)
 
     def _note(self, look: Look, one: RunningContainer, how: str) -> None:
-        self._found.append(Restart(at=look.at, owner=one.owner, container=one.name, how=how))
+        self._found.append(Restart(at=look.at, owner=one.owner, container=one.name, how=how, node=one.node))
 
 
 def read_containers(pods: Iterable[Mapping[str, Any]]) -> tuple[RunningContainer, ...]:
@@ -94,7 +103,11 @@ def read_containers(pods: Iterable[Mapping[str, Any]]) -> tuple[RunningContainer
             continue
         found += [
             RunningContainer(
-                owner=_name_owner(pod), pod_uid=meta["uid"], name=one["name"], restarts=int(one.get("restartCount", 0))
+                owner=_name_owner(pod),
+                pod_uid=meta["uid"],
+                name=one["name"],
+                restarts=int(one.get("restartCount", 0)),
+                node=_read_node(pod),
             )
             for one in (pod.get("status") or {}).get("containerStatuses") or ()
         ]
@@ -110,5 +123,10 @@ def _name_owner(pod: Mapping[str, Any]) -> str:
     template = (meta.get("labels") or {}).get("pod-template-hash")
     if kind == "ReplicaSet" and template and name.endswith(f"-{template}"):
         kind, name = "Deployment", name.removesuffix(f"-{template}")
-    where = f" on {(pod.get('spec') or {}).get('nodeName', '')}" if kind == "DaemonSet" else ""
+    where = f" on {_read_node(pod)}" if kind == "DaemonSet" else ""
     return f"{kind} {meta['namespace']}/{name}{where}"
+
+
+def _read_node(pod: Mapping[str, Any]) -> str:
+    name: str = (pod.get("spec") or {}).get("nodeName", "")
+    return name

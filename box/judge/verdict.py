@@ -45,12 +45,13 @@ class Verdict:
 def find_restarted(facts: Facts) -> Iterator[Violation]:
     """Restarts beyond the table, by the switch that they follow; none is allowed before the first one."""
     starts = [None, *facts.switches]
+    restarts = list(_leave_out_boots(facts))
     for number, switch in enumerate(starts):
         after = switch.started if switch else facts.began
         until = starts[number + 1].started if number + 1 < len(starts) else facts.ended  # type: ignore[union-attr]
         counts = Counter(
             (one.owner, one.container)
-            for one in facts.restarts
+            for one in restarts
             if after <= one.at < until or (one.at >= until and number + 1 == len(starts))
         )
         for (owner, container), count in sorted(counts.items()):
@@ -105,6 +106,19 @@ def add_remains(verdict: Verdict, remains: tuple[str, ...]) -> Verdict:
     """The same verdict once the box is down, with what that has left."""
     more = tuple(Violation(rule="left over", text=name) for name in remains)
     return replace(verdict, violations=(*verdict.violations, *more))
+
+
+def _leave_out_boots(facts: Facts) -> Iterator[Restart]:
+    """The restarts that are not the first start of something on a node after its power was cut."""
+    awaited = [(cut, set[tuple[str, str]]()) for cut in facts.power_cuts]
+    for one in facts.restarts:
+        what = (one.owner, one.container)
+        for cut, started in awaited:
+            if one.is_in_place and one.node == cut.node and one.at >= cut.started and what not in started:
+                started.add(what)
+                break
+        else:
+            yield one
 
 
 def _look_up(owner: str, allowance: Allowance) -> int:

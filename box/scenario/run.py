@@ -21,7 +21,7 @@ from box.build import Tools, build_all
 from box.errors import BoxError
 from box.inventory import read_nodes
 from box.judge.allowance import Settings, compute_allowance
-from box.judge.facts import Excuse, Facts, Switch
+from box.judge.facts import Excuse, Facts, PowerCut, Switch
 from box.judge.leaks import find_leaks, list_key_marks
 from box.judge.verdict import Verdict, reach_verdict
 from box.layout import Node, cache_folder
@@ -65,6 +65,7 @@ class Scenario:
         self._with_load = load
         self._tenant_names = tenants
         self._excuses: list[Excuse] = []
+        self._power_cuts: list[PowerCut] = []
         self._until_followed: list[tuple[Excuse, datetime]] = []
         self._broken_since: dict[str, datetime] = {}
         self._revoked_since: dict[str, datetime] = {}
@@ -247,7 +248,9 @@ class Scenario:
         """Cut a node's power; what it was pulling just then is nobody's fault but the scenario's."""
         self._say(f"power cut: {name}")
         self.load.rest_node(name)
-        self.excuse(Excuse(why=f"{name} had no power", started=datetime.now(UTC), node=name))
+        now = datetime.now(UTC)
+        self.excuse(Excuse(why=f"{name} had no power", started=now, node=name))
+        self._power_cuts.append(PowerCut(node=name, started=now))
         nodelife.cut_power(name)
 
     def restore_power(self, name: str) -> None:
@@ -352,4 +355,5 @@ class Scenario:
             restarts=self._watcher.list_restarts(),
             leaks=(*find_leaks(texts, (*secrets, *marks)), *self._watcher.list_shown()),
             excuses=(*self._excuses, *followed),
+            power_cuts=tuple(self._power_cuts),
         )

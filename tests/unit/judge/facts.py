@@ -113,9 +113,14 @@ def make_switch(**changes: Any) -> Switch:
 
 
 def make_restart(
-    seconds: float, owner: str = "Deployment d8-system/deckhouse", container: str = "deckhouse"
+    seconds: float,
+    owner: str = "Deployment d8-system/deckhouse",
+    container: str = "deckhouse",
+    *,
+    how: str = "in a new pod",
+    node: str = "master-0",
 ) -> Restart:
-    return Restart(at=at(seconds), owner=owner, container=container, how="in a new pod")
+    return Restart(at=at(seconds), owner=owner, container=container, how=how, node=node)
 
 
 def make_facts(pulls: list[Pull] | None = None, entries: list[Entry] | None = None, **changes: Any) -> Facts:

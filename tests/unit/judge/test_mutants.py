@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from box.judge.facts import Facts
+from box.judge.facts import Facts, PowerCut
 from box.judge.verdict import RULES, add_remains, reach_verdict
 from box.load.pulls import Outcome
 from box.registries.journal import Entry, Kind
@@ -34,6 +34,12 @@ def add_entry(**changes: Any) -> Callable[[Facts], Facts]:
 
 def add_restart(*restarts: Any) -> Callable[[Facts], Facts]:
     return lambda facts: replace(facts, restarts=(*facts.restarts, *restarts))
+
+
+def add_power_cut(*restarts: Any) -> Callable[[Facts], Facts]:
+    """Restarts in a run in which master-0 was without power from second 2 on."""
+    cut = PowerCut(node="master-0", started=at(2))
+    return lambda facts: replace(add_restart(*restarts)(facts), power_cuts=(cut,))
 
 
 def change(**fields: Any) -> Callable[[Facts], Facts]:
@@ -102,6 +108,20 @@ MUTANTS = [
         "a workload twice",
         add_restart(*(make_restart(second, "Deployment d8-x/y", "main") for second in (7, 9))),
     ),
+    (
+        "restarted",
+        "one restart more than the boot and the table after a power cut",
+        add_power_cut(*(make_restart(second, "DaemonSet d8-x/y", "main", how="in place") for second in (7, 8, 9))),
+    ),
+    (
+        "restarted",
+        "a restart on another node than the one without power",
+        add_power_cut(
+            make_restart(7, how="in place", node="worker-0"), make_restart(8, how="in place", node="worker-0")
+        ),
+    ),
+    ("restarted", "a new pod after a power cut", add_power_cut(make_restart(9))),
+    ("restarted", "a restart before the power cut", add_power_cut(make_restart(1, how="in place"))),
     ("left over", "a process after down", change(remains=("process 7",))),
     (
         "downloaded twice",
@@ -123,6 +143,12 @@ def test_each_planted_violation_fails_the_run_by_its_rule(rule: str, plant: Call
 def test_every_rule_has_a_mutant() -> None:
     planted = {rule for rule, _, _ in MUTANTS}
     assert len(planted) == len(RULES) - 1, "two rules find failed pulls"
+
+
+def test_the_first_start_of_what_ran_on_a_node_whose_power_was_cut_is_no_violation() -> None:
+    restarts = [make_restart(7, how="in place"), make_restart(7, "containerd on master-0", "", how="in place")]
+    assert not reach_verdict(add_restart(*restarts)(make_facts())).is_good
+    assert reach_verdict(add_power_cut(*restarts)(make_facts())).is_good
 
 
 def test_a_pull_that_a_restart_of_containerd_cut_is_told_apart() -> None:
