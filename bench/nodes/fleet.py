@@ -182,17 +182,12 @@ def _read(pids: list[int]) -> list[float]:
 
 
 def _build_node() -> dict[str, Any]:
-    """Build a Node as large as a kubelet's: conditions, addresses and the fifty images that it lists."""
-    images = [
-        {
-            "names": [
-                f"registry.d8-system.svc:5001/system/deckhouse@sha256:{number:064x}",
-                f"registry.d8-system.svc:5001/system/deckhouse:{number:064x}-1700000000000",
-            ],
-            "sizeBytes": 50_000_000 + number,
-        }
-        for number in range(50)
-    ]
+    """Build a Node as large as a kubelet's: conditions, addresses and the fifty images that it lists.
+
+    A real kubelet lists one name for an image that was pulled by its digest, as the platform's are.
+    """
+    base = "registry.d8-system.svc:5001/system/deckhouse"
+    images = [{"names": [f"{base}@sha256:{number:064x}"], "sizeBytes": 50_000_000 + number} for number in range(50)]
     kinds = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
     conditions = [
         {

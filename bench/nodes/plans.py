@@ -17,7 +17,7 @@ from tests.support.scratch_node import ScratchNode
 
 FLEET = 5000
 INTERVAL = choose_interval(FLEET, is_switching=True)
-JITTER = INTERVAL / 10
+JITTER = INTERVAL / 20
 """What registry-node sets as RandomizedDelaySec of its timer."""
 
 RECORDED_NODE = "worker-0"

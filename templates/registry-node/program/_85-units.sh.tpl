@@ -6,7 +6,7 @@ set_units() { # the timer follows the plan's interval, the path unit the folders
   interval=${REPLY:-20}
   [[ $interval =~ ^[0-9]{1,4}$ ]] && ((interval > 0)) || interval=20
   # The empty line takes back the timers of the unit file; OnBootSec is left out, as it would elapse at once.
-  timer=$'[Timer]\nOnUnitInactiveSec=\n'"OnUnitInactiveSec=${interval}s"$'\n'"RandomizedDelaySec=$((interval * 100))ms"
+  timer=$'[Timer]\nOnUnitInactiveSec=\n'"OnUnitInactiveSec=${interval}s"$'\n'"RandomizedDelaySec=$((interval * 50))ms"
   paths='[Path]'
   if [[ -f $KEEP/owned ]]; then
     while IFS= read -r name; do

@@ -13,7 +13,7 @@ from d8registry.switching.plans import Sources, Stage
 
 Hosts = Mapping[str, tuple[Source, ...]]
 
-_IDLE_SECONDS, _SWITCH_SECONDS, _LARGE_SECONDS = 20, 5, 54
+_IDLE_SECONDS, _SWITCH_SECONDS, _LARGE_SECONDS = 20, 5, 57
 _SMALL_CLUSTER, _LARGE_CLUSTER = 200, 2000
 
 
