@@ -20,7 +20,10 @@ from box.demo.session import run_switch
 from box.demo.summary import list_shortfalls, list_wrongs, render_figures, render_steps
 from box.inventory import read_nodes
 from box.layout import PYTHON, REPOSITORY
+from box.load.bases import FIXED_BASE
 from box.load.node import read_folders
+from box.load.pods import LOAD_LABEL
+from box.platform.workloads import is_left_behind
 from box.registries import running
 from box.registries.tls import issue_server_certificate
 from box.scenario import Scenario
@@ -114,6 +117,25 @@ def test_the_switch_to_direct_loses_no_pull_and_ends_in_time(quiet: Scenario) ->
     print(*list_shortfalls(result), sep="\n")
     assert list_wrongs(result) == ()
     assert len(result.proofs) == 3
+
+
+def test_ready_came_after_the_workloads_that_are_slow_to_follow(quiet: Scenario) -> None:
+    base = f"{FIXED_BASE.host}{FIXED_BASE.path}"
+    report = quiet.api.fetch("/apis/batch/v1/namespaces/d8-monitoring/cronjobs/report")
+    early_oom = quiet.api.fetch("/apis/apps/v1/namespaces/d8-monitoring/daemonsets/early-oom")
+    templates = {
+        "report": report["spec"]["jobTemplate"]["spec"]["template"],
+        "early-oom": early_oom["spec"]["template"],
+    }
+    assert [name for name, template in templates.items() if is_left_behind({"metadata": {}, **template}, base)] == []
+    pods = quiet.api.fetch_items("/api/v1/namespaces/d8-monitoring/pods")
+    running = [pod for pod in pods if pod["status"]["phase"] in ("Pending", "Running") and not is_of_load(pod)]
+    assert len([pod for pod in running if pod["metadata"]["name"].startswith("early-oom-")]) == len(read_nodes())
+    assert [pod["metadata"]["name"] for pod in running if is_left_behind(pod, base)] == []
+
+
+def is_of_load(pod: dict[str, Any]) -> bool:
+    return LOAD_LABEL in (pod["metadata"].get("labels") or {})
 
 
 def check_refused(run: Scenario, section: dict[str, Any], words: str) -> None:
