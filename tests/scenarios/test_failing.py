@@ -345,6 +345,7 @@ def test_an_image_that_the_new_registry_lacks_keeps_the_old_source() -> None:
     move_without_collecting(cluster)
     assert cluster.condition("FinalContainerdConfigReady")["reason"] == "OldAddressInUseByUsers"
     cluster.annotate("finalise", "1")
+    cluster.wait(601)
     cluster.settle()
     assert cluster.step() == "FinaliseNodes/all"
     go_on(cluster)

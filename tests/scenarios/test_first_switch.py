@@ -186,9 +186,27 @@ def test_the_old_source_stays_while_the_platform_still_names_it(cluster: MemoryC
     assert "do not revoke the old credentials yet" in cluster.condition("Ready")["message"]
 
 
-def test_users_workloads_hold_until_they_are_accepted(cluster: MemoryCluster) -> None:
+def test_users_workloads_hold_for_their_grace_and_until_they_are_accepted(cluster: MemoryCluster) -> None:
     switch_until(cluster, "FinaliseNodes/evidence")
     cluster.collect(users=("Deployment shop/cart",))
+    cluster.settle()
+    assert cluster.step() == "FinaliseNodes/evidence"
+    cluster.annotate("finalise", "1")
+    cluster.settle()
+    assert cluster.step() == "FinaliseNodes/evidence"
+    message = cluster.condition("FinalContainerdConfigReady")["message"]
+    assert "Deployment shop/cart" in message
+    assert "is accepted: the old source goes at" in message
+    cluster.wait(601)
+    cluster.settle()
+    assert cluster.step() == "FinaliseNodes/all"
+
+
+def test_users_workloads_hold_past_their_grace_until_they_are_accepted(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "FinaliseNodes/evidence")
+    cluster.collect(users=("Deployment shop/cart",))
+    cluster.settle()
+    cluster.wait(601)
     cluster.settle()
     assert cluster.step() == "FinaliseNodes/evidence"
     cluster.annotate("finalise", "1")

@@ -101,7 +101,9 @@ def test_all_broken_rules_are_named_at_once_and_no_secret_is() -> None:
 
 
 def test_the_modules_own_settings_are_read_in_seconds() -> None:
-    values = {"stepDeadline": "1h30m", "onFailure": "Hold", "unreachableGrace": "90s", "soak": "2m"}
-    expected = ModuleSettings(step_deadline=5400, on_failure=OnFailure.HOLD, unreachable_grace=90, soak=120)
+    values = {"stepDeadline": "1h30m", "onFailure": "Hold", "unreachableGrace": "90s", "usersGrace": "5m", "soak": "2m"}
+    expected = ModuleSettings(
+        step_deadline=5400, on_failure=OnFailure.HOLD, unreachable_grace=90, users_grace=300, soak=120
+    )
     assert parse_module_settings(values) == expected
     assert parse_module_settings({}) == ModuleSettings()

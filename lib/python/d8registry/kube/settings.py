@@ -68,6 +68,7 @@ def parse_module_settings(values: Mapping[str, Any]) -> ModuleSettings:
         step_deadline=_seconds(values.get("stepDeadline"), default.step_deadline),
         on_failure=OnFailure(values.get("onFailure", default.on_failure)),
         unreachable_grace=_seconds(values.get("unreachableGrace"), default.unreachable_grace),
+        users_grace=_seconds(values.get("usersGrace"), default.users_grace),
         soak=_seconds(values.get("soak"), default.soak),
     )
 

@@ -50,4 +50,5 @@ class ModuleSettings:
     step_deadline: int = 1800
     on_failure: OnFailure = OnFailure.ROLLBACK
     unreachable_grace: int = 600
+    users_grace: int = 600
     soak: int = 60

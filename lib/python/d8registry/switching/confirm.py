@@ -134,7 +134,7 @@ def _confirm_restart(moment: Moment) -> Outcome:
 def _confirm_evidence(moment: Moment) -> Outcome:
     if is_failing(moment.desired.questions.new, moment.observed):
         return _fail_new(moment)
-    return confirm_evidence(moment.state, moment.observed, moment.desired.questions)
+    return confirm_evidence(moment.state, moment.observed, moment.desired.questions, moment.now)
 
 
 def _confirm_final(moment: Moment) -> Outcome:

@@ -2,6 +2,7 @@
 """Ask whether anything still needs the old source: what is the platform's holds, what is users' until accepted."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from d8registry.checker.message import summarise
 from d8registry.checker.outcome import Outcome as CheckOutcome
@@ -18,7 +19,7 @@ _KEEP = "do not revoke the old credentials yet"
 ACCEPT = 'kubectl annotate --overwrite moduleconfig registry registry.deckhouse.io/finalise="$(date +%s)"'
 
 
-def confirm_evidence(state: State, observed: Observed, questions: Questions) -> Outcome:
+def confirm_evidence(state: State, observed: Observed, questions: Questions, now: datetime) -> Outcome:
     """Confirm that the old source may go."""
     question, evidence = questions.evidence, observed.evidence
     if question is None or evidence is None or evidence.key != question.key:
@@ -36,13 +37,23 @@ def confirm_evidence(state: State, observed: Observed, questions: Questions) -> 
         return Waiting(reason="OldAddressInUse", message=message, progress=f"{len(held)} platform objects")
     users = sorted({*evidence.users, *(name for name in lacking if not _is_platforms(name))})
     is_accepted = "finalise" in observed.find_new_requests(state.requests)
-    if users and not is_accepted:
-        message = (
-            f"{_KEEP}: {name_some(users)} still need {old} and are not the platform's. Change them, or accept that "
+    until = _find_end_of_grace(state, observed)
+    if users and (not is_accepted or now < until):
+        message = f"{_KEEP}: {name_some(users)} still need {old} and are not the platform's. "
+        message += (
+            f"That their next pull may fail is accepted: the old source goes at {until:%H:%M:%S} UTC, when they have "
+            "been named here for usersGrace of ModuleConfig registry"
+            if is_accepted
+            else f"Change them, or accept that their next pull may fail: {ACCEPT}"
         )
-        message += f"their next pull may fail: {ACCEPT}"
         return Waiting(reason="OldAddressInUseByUsers", message=message, progress=f"{len(users)} user objects")
     return Done(message=f"nothing needs {old} any more" + (f", but {name_some(users)}, as accepted" if users else ""))
+
+
+def _find_end_of_grace(state: State, observed: Observed) -> datetime:
+    """Find until when users' objects hold, accepted or not: whoever accepts has had the time to read their names."""
+    begun = state.switch.since if state.switch is not None else datetime.min
+    return begun + timedelta(seconds=observed.module_settings.users_grace)
 
 
 def list_needing(state: State, questions: Questions, observed: Observed) -> tuple[str, ...]:
