@@ -18,6 +18,9 @@ from box.layout import LOGS, RUN
 
 RECORDS = RUN / "processes"
 
+# A program outlives whoever started it; a dropped Popen would complain about that.
+_started: list["subprocess.Popen[bytes]"] = []
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -115,6 +118,7 @@ def start(
             cwd=folder,
             start_new_session=True,
         )
+    _started.append(process)
     return record(name, process.pid, log)
 
 

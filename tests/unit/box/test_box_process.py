@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes known by pid and start time. Factors: alive, ended, a zombie, a pid that is somebody else's now."""
 
+import gc
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +61,14 @@ def test_a_name_with_blanks_and_brackets_does_not_confuse_the_start_time(tmp_pat
         assert plain >= own
     finally:
         odd.communicate()
+
+
+def test_a_program_of_the_box_outlives_its_starter_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "RECORDS", tmp_path)
+    made = process.start("sleeper", ["sleep", "60"], folder=tmp_path, log=tmp_path / "log")
+    gc.collect()  # warnings are errors in tests
+    assert process.is_alive(made)
+    os.kill(made.pid, signal.SIGKILL)
+    os.waitpid(made.pid, 0)
