@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +118,32 @@ def test_a_real_registrys_folder_stays_until_containerd_reads_it_no_more(node: S
     assert not (node.live / REAL).exists()
     assert find_ours(node) == []
     assert node.api.annotations == {}
+
+
+def test_a_folder_that_the_platforms_step_takes_away_before_it_restarts_containerd_is_put_back(
+    node: ScratchNode,
+) -> None:
+    with reading(node):
+        before = node.read_live()
+        listed = node.live / "deckhouse_hosts_state.json"
+        listed.write_text(json.dumps([REAL]))
+        uninstall(node, 3)
+        for _ in range(3):
+            node.run()
+        assert (node.root / "opt/deckhouse/bin/registry-node").exists()
+        listed.write_text("[]")
+        shutil.rmtree(node.live / REAL)
+        node.run()
+        assert node.read_live() == before | {"deckhouse_hosts_state.json": "[]"}
+    # Nobody knows what a containerd that does not run will read.
+    node.run()
+    assert (node.live / REAL / "hosts.toml").exists()
+    (node.root / "etc/containerd/config.toml").write_text("version = 3\n")
+    with running(node):
+        node.run()
+        node.run()
+    assert not (node.live / REAL).exists()
+    assert find_ours(node) == []
 
 
 def test_a_containerd_that_reads_it_for_ever_keeps_the_folder_and_nothing_else(node: ScratchNode) -> None:

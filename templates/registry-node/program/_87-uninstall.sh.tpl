@@ -33,16 +33,18 @@ hand_back() { # what the platform's own step has on its list stays for that step
   local name list=''
   [[ -s $KEEP/owned ]] || return 0
   while IFS= read -r name; do
-    if [[ -z $name ]] || is_platforms "$name"; then continue; fi
+    [[ -n $name ]] || continue
     if is_read "$name"; then
       if is_overdue; then
         # For ever would be too long to wait, and a pull that fails worse than a file that somebody has to remove.
-        log "left behind: $LIVE/$name, since containerd still reads it; remove it when config_path is off"
+        is_platforms "$name" ||
+          log "left behind: $LIVE/$name, since containerd still reads it; remove it when config_path is off"
         continue
       fi
       kept+="${kept:+, }$LIVE/$name" list+="$name"$'\n'
       continue
     fi
+    ! is_platforms "$name" || continue
     remove_folder "$name" || return 1
     [[ -z $REPLY ]] || list+="$name"$'\n'
   done <"$KEEP/owned"
@@ -50,7 +52,26 @@ hand_back() { # what the platform's own step has on its list stays for that step
 }
 
 is_read() { # FOLDER: a real registry's, and containerd pulls by it: the platform turns config_path off when it may
-  [[ $1 != "${FIXED_BASE%%/*}" && $CONFIG_PATH == true && -e $LIVE/$1/hosts.toml ]]
+  [[ $1 != "${FIXED_BASE%%/*}" && (-e $LIVE/$1/hosts.toml || -f $WANTED/$1/hosts.toml) ]] || return 1
+  # One that does not run just now may start by the configuration that it had.
+  read_line "$RUN/containerd"
+  [[ $CONFIG_PATH == true || ${REPLY%% *} == 0 ]]
+}
+
+keep_read() { # the platform's step takes the folders on its list away a while before it restarts containerd
+  local name path
+  [[ -s $KEEP/owned ]] || return 0
+  detect
+  find_wanted
+  while IFS= read -r name; do
+    if [[ -z $name || ! -f $WANTED/$name/hosts.toml || -e $LIVE/$name ]]; then continue; fi
+    if ! is_read "$name" || is_overdue; then continue; fi
+    mkdir -p "$LIVE/.registry-node" || return 1
+    for path in "$WANTED/$name"/ca-????????????.crt "$WANTED/$name/hosts.toml"; do
+      [[ ! -f $path ]] || put "${path#"$WANTED/"}" || return 1
+    done
+    rm -rf "$LIVE/.registry-node"
+  done <"$KEEP/owned"
 }
 
 is_overdue() { # this node has been leaving for long

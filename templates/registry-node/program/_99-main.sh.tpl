@@ -12,12 +12,12 @@ Attempts and changes: journalctl -u registry-node. Files: /etc/containerd/regist
 run() {
   local code=0
   take_lock 0 || return 0
-  [[ -e $RUN/leaving || -e $KEEP/uninstall ]] || keep_live
+  keep_files
   connect || return "$code"
   ask_plan
   detect
   if [[ -z $ERROR_CLASS && -f $KEEP/uninstall ]]; then
-    read_line "$KEEP/uninstall" && uninstall "$REPLY" && return "$code"
+    read_line "$KEEP/uninstall" && uninstall "$REPLY" && keep_read && return "$code"
   fi
   if [[ -z $ERROR_CLASS ]]; then
     try_candidate
@@ -26,8 +26,12 @@ run() {
   set_units
   report
   # systemd does not watch the folders while this service runs: look once more for what came meanwhile.
-  [[ -f $KEEP/uninstall ]] || keep_live
+  keep_files
   return "$code"
+}
+
+keep_files() { # what pulls depend on is there: all that is wanted, or, once this node leaves, what containerd still reads
+  if [[ -e $RUN/leaving || -e $KEEP/uninstall ]]; then keep_read; else keep_live; fi
 }
 
 keep_live() { # the caller's code tells systemd
