@@ -58,6 +58,25 @@ def cluster() -> Watched:
     return made
 
 
+def go_to(cluster: Watched, step: str, *, edit: bool = False) -> None:
+    """Let the world move until a step begins; `edit`: from a new cluster on, which is to go to Direct."""
+    if edit:
+        cluster.settle()
+        cluster.report()
+        cluster.edit(direct())
+    for _ in range(60):
+        cluster.settle()
+        if cluster.step() == step:
+            return
+        cluster.world()
+        cluster.wait(5)
+    raise AssertionError(f"{cluster.step()}: {cluster.condition('Ready')}")
+
+
+def lose_authority(cluster: Watched) -> None:
+    cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-pki", "Background")
+
+
 def rotate(cluster: Watched, limit: int = 60) -> list[str]:
     """Let the world move until nothing is under way: the steps that were seen."""
     seen: list[str] = []
@@ -146,7 +165,7 @@ def test_a_lost_authority_is_followed_by_a_new_one_and_nobody_is_cut_off(cluster
     if key:
         cluster.put_secret("registry-pki", {**old, key: ""})
     else:
-        cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-pki", "Background")
+        lose_authority(cluster)
     cluster.values = {"internal": {"proxy": {"enabled": False, "replicas": 0}}}
     assert rotate(cluster) != []
     after = cluster.data("registry-pki")
@@ -161,15 +180,42 @@ def test_a_lost_authority_stays_trusted_while_the_proxy_may_still_serve_by_it(cl
     if key:
         cluster.put_secret("registry-pki", {**old, key: ""})
     else:
-        cluster.kube.delete(cluster.kube.resolve("v1", "Secret"), "d8-system", "registry-pki", "Background")
-    for _ in range(60):
-        cluster.settle()
-        if cluster.step() == "StartProxy/all":
-            break
-        cluster.world()
-        cluster.wait(5)
+        lose_authority(cluster)
+    go_to(cluster, "StartProxy/all")
     assert cluster.data(TLS)["ca.crt"] != old["ca.crt"]
     assert old["ca.crt"].strip() in cluster.data("deckhouse-registry")["ca"]
+
+
+def test_an_authority_lost_before_the_first_switch_of_the_address_keeps_what_the_proxy_serves() -> None:
+    cluster = Watched()
+    go_to(cluster, "StartProxy/all", edit=True)
+    cluster.settle()
+    served = cluster.data(TLS)
+    lose_authority(cluster)
+    go_to(cluster, "SwitchAddress/all")
+    assert cluster.data(TLS) == served
+    assert cluster.data("deckhouse-registry")["ca"] == served["ca.crt"]
+    cluster.world()
+    rotate(cluster)
+    assert cluster.data("registry-pki")["ca.key"].strip()
+    assert cluster.data("registry-pki")["ca.crt"] != served["ca.crt"]
+
+
+def test_an_authority_lost_while_its_successor_begins_to_serve_stays_trusted_until_all_do(cluster: Watched) -> None:
+    old = cluster.data("registry-pki")["ca.crt"]
+    cluster.annotate("rotate-ca", "1")
+    go_to(cluster, "StartProxy/all")
+    cluster.settle()
+    served = cluster.data(TLS)
+    assert served["ca.crt"] != old
+    lose_authority(cluster)
+    cluster.settle()
+    assert cluster.step() == "StartProxy/all"
+    assert cluster.data(TLS) == served
+    assert old.strip() in cluster.data("deckhouse-registry")["ca"]
+    rotate(cluster)
+    assert cluster.condition("Ready")["status"] == "True"
+    assert cluster.data("registry-pki")["ca.key"].strip()
 
 
 @pytest.mark.parametrize("key", ["tls.crt", "tls.key"])

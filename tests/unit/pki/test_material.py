@@ -31,8 +31,43 @@ def test_nothing_at_all_is_no_material() -> None:
     assert find_material({}, {}, "") is None
 
 
-def test_a_broken_secret_that_nobody_trusts_yet_is_no_material() -> None:
-    assert find_material({"ca.crt": OWN.ca_pem}, serve(OWN), "") is None
+@pytest.mark.parametrize("pki", [{}, {"ca.crt": OWN.ca_pem}], ids=["lost", "broken"])
+def test_what_the_proxy_serves_already_stays_although_nobody_trusts_it_yet(pki: dict[str, str]) -> None:
+    assert find_material(pki, serve(OWN), "") == replace(OWN, ca_key=Secret(""))
+
+
+@pytest.mark.parametrize("served", [{}, {"ca.crt": OWN.ca_pem}], ids=["nothing", "half of it"])
+def test_a_broken_secret_while_nothing_is_served_or_trusted_is_no_material(served: dict[str, str]) -> None:
+    assert find_material({"ca.crt": OWN.ca_pem}, served, "") is None
+
+
+def test_an_authority_that_is_not_yet_trusted_is_not_unseated_by_what_somebody_lets_the_proxy_serve() -> None:
+    assert find_material(render_material(OWN), serve(OTHER), "") == OWN
+
+
+@pytest.mark.parametrize("trust", [Trust.MOVED, Trust.NEW])
+@pytest.mark.parametrize("lost", ["", "next-"], ids=["the whole Secret", "the successor"])
+def test_once_the_successor_serves_a_loss_leaves_both_authorities_as_far_as_they_are_trusted(
+    trust: Trust, lost: str
+) -> None:
+    assert ROTATING.successor is not None
+    left = {key: text for key, text in render_material(ROTATING).items() if not key.startswith(lost)}
+    found = find_material(left, serve(ROTATING.successor), choose_trusted(ROTATING, Trust.MOVED), is_moved=True)
+    assert found is not None
+    assert found.successor == replace(ROTATING.successor, ca_key=Secret(""))
+    assert choose_trusted(found, trust).strip() == choose_trusted(ROTATING, trust).strip()
+    assert choose_served(found, trust).cert_pem == ROTATING.successor.cert_pem
+    # What was written with that is found the same again.
+    again = find_material(
+        render_material(found), serve(ROTATING.successor), choose_trusted(ROTATING, Trust.MOVED), is_moved=True
+    )
+    assert again == found
+
+
+def test_a_rotation_that_is_over_leaves_the_successor_alone() -> None:
+    assert ROTATING.successor is not None
+    done = ROTATING.successor
+    assert find_material(render_material(done), serve(done), done.ca_pem, is_moved=True) == done
 
 
 @pytest.mark.parametrize("key", ["tls.crt", "tls.key"])

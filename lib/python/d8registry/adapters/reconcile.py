@@ -92,7 +92,7 @@ def _read_state(run: Run, seen: Mapping[str, Any]) -> State | None:
 
 
 def _go_on(state: State, observed: Observed, run: Run, seen: Mapping[str, Any]) -> Outputs:
-    material = read_material(seen)
+    material = read_material(state, seen)
     renewed = renew(state, material, observed, run, seen)
     if renewed:
         return Outputs(operations=renewed, internal=restore_switches(run, seen))

@@ -17,9 +17,10 @@ from d8registry.switching.observed import Observed
 from d8registry.switching.plans import Proxy, find_stage
 
 
-def read_material(seen: Mapping[str, Any]) -> Material | None:
+def read_material(state: State, seen: Mapping[str, Any]) -> Material | None:
     """Find the material in use among the Secrets of this run; raises InvalidObject where it is lost for good."""
-    return find_material(_decode(seen, PKI), _decode(seen, proxy.CERTIFICATE), read_trusted(seen))
+    is_moved = find_stage(state).trust in (Trust.MOVED, Trust.NEW)
+    return find_material(_decode(seen, PKI), _decode(seen, proxy.CERTIFICATE), read_trusted(seen), is_moved=is_moved)
 
 
 def read_trusted(seen: Mapping[str, Any]) -> str:
@@ -46,7 +47,9 @@ def renew(
     from d8registry.adapters.certificates import issue_material, issue_successor
     from d8registry.pki.renewal import plan_renewal
 
-    plan = plan_renewal(material, names, run.now, is_trusted=bool(read_trusted(seen)))
+    # What the proxy serves is in use before the platform trusts it: its pods reload when their kubelet brings it.
+    is_in_use = bool(read_trusted(seen)) or proxy.CERTIFICATE in seen
+    plan = plan_renewal(material, names, run.now, is_trusted=is_in_use)
     issued = issue_material(plan, material, names, run.now)
     if needs_successor:
         issued = issue_successor(issued, names, run.now)

@@ -40,34 +40,47 @@ class Material:
         return Authority(pem=self.ca_pem, key=self.ca_key)
 
 
-def find_material(pki: Mapping[str, str], served: Mapping[str, str], trusted: str) -> Material | None:
+def find_material(
+    pki: Mapping[str, str], served: Mapping[str, str], trusted: str, *, is_moved: bool = False
+) -> Material | None:
     """Find the material in use; None where nothing is in use and a new authority does no harm.
 
     `pki` and `served` are the decoded data of Secrets registry-pki and registry-incluster-proxy-tls, empty where they
-    are missing; `trusted` is what the platform trusts at the fixed address, empty while it pulls from elsewhere. A
-    registry-pki that is lost, broken or replaced while the address is fixed leaves what is served: its authority stays
-    trusted, without its key. Raises InvalidObject where nothing that is left is trusted.
+    are missing; `trusted` is what the platform trusts at the fixed address, empty while it pulls from elsewhere;
+    `is_moved`: a rotation has come so far that the successor serves. A registry-pki that is lost, broken or replaced
+    leaves what is served, which pods of the proxy may have loaded: its authority stays trusted, or will be, without its
+    key, and so does the one before it. Raises InvalidObject where nothing that is left is trusted.
     """
+    kept = _parse_keyless(served)
     own = _parse_part(pki, "", _AUTHORITY)
     if own is not None:
-        own = replace(own, successor=_parse_part(pki, NEXT, _EVERYTHING))
+        own = replace(own, successor=_parse_part(pki, NEXT, _EVERYTHING) or _find_successor(own, kept, is_moved))
         known = (own.ca_pem, own.successor.ca_pem if own.successor else own.ca_pem)
         if not trusted or any(pem.strip() in trusted for pem in known):
             return own
-    elif not trusted:
-        return None
+    in_use = trusted or served.get(CA_CERTIFICATE, "")
     # What registry-pki remembers of the authority comes first: in a rotation what is served may be the successor's
     # already, and pods of the proxy that have not reloaded still serve by the one before.
-    for data in (pki, served):
-        rest = _parse_part({**data, CA_KEY: "lost"}, "", _EVERYTHING)
-        if rest is not None and rest.ca_pem.strip() in trusted:
-            return replace(rest, ca_key=Secret(""), successor=_parse_part(pki, NEXT, _EVERYTHING))
-    if own is not None:
+    rest = _parse_keyless(pki)
+    if rest is not None and rest.ca_pem.strip() in in_use:
+        successor = _parse_part(pki, NEXT, _EVERYTHING) or _find_successor(rest, kept, is_moved)
+        return replace(rest, successor=successor)
+    if kept is not None and kept.ca_pem.strip() in in_use:
+        before = trusted.replace(kept.ca_pem.strip(), "").strip()
+        if is_moved and before:
+            return Material(ca_pem=f"{before}\n", ca_key=Secret(""), cert_pem="", key=Secret(""), successor=kept)
+        return replace(kept, successor=_parse_part(pki, NEXT, _EVERYTHING))
+    if own is not None or not trusted:
         return own
     raise InvalidObject(
         f"Secret d8-system/{NAME} lacks {CA_CERTIFICATE} or {CA_KEY}, and the proxy's certificate is not one that the "
         f"platform trusts; restore Secret {NAME} from a backup: a new authority would not be trusted by what pulls"
     )
+
+
+def _find_successor(own: Material, kept: Material | None, is_moved: bool) -> Material | None:
+    """Find what has followed an authority by what is served, where registry-pki does not tell."""
+    return kept if is_moved and kept is not None and kept.ca_pem.strip() != own.ca_pem.strip() else None
 
 
 _AUTHORITY = (CA_CERTIFICATE, CA_KEY)
@@ -84,6 +97,12 @@ def _parse_part(data: Mapping[str, str], prefix: str, required: Iterable[str]) -
         cert_pem=data.get(prefix + CERTIFICATE, ""),
         key=Secret(data.get(prefix + KEY, "")),
     )
+
+
+def _parse_keyless(data: Mapping[str, str]) -> Material | None:
+    """Read an authority with its certificate, whether or not its key is there: it counts as lost."""
+    found = _parse_part({**data, CA_KEY: "lost"}, "", _EVERYTHING)
+    return replace(found, ca_key=Secret("")) if found is not None else None
 
 
 def render_material(material: Material) -> dict[str, str]:
