@@ -201,6 +201,24 @@ def test_an_authority_lost_before_the_first_switch_of_the_address_keeps_what_the
     assert cluster.data("registry-pki")["ca.crt"] != served["ca.crt"]
 
 
+def test_a_successor_lost_in_the_soak_is_followed_by_one_that_deckhouse_takes_over_first(cluster: Watched) -> None:
+    cluster.annotate("rotate-ca", "1")
+    go_to(cluster, "PreferNew/all")
+    lost = cluster.data("registry-pki")["next-ca.crt"]
+    cluster.wait(61)
+    lose_authority(cluster)
+    cluster.settle()
+    assert cluster.data("registry-pki")["next-ca.crt"] != lost
+    assert cluster.data("registry-pki")["next-ca.crt"].strip() in cluster.data("deckhouse-registry")["ca"]
+    assert cluster.step() == "PreferNew/all"
+    cluster.check()
+    cluster.world()
+    cluster.settle()
+    assert cluster.condition("FinalContainerdConfigReady")["reason"] == "Soaking"
+    rotate(cluster)
+    assert cluster.condition("Ready")["status"] == "True"
+
+
 def test_an_authority_lost_while_its_successor_begins_to_serve_stays_trusted_until_all_do(cluster: Watched) -> None:
     old = cluster.data("registry-pki")["ca.crt"]
     cluster.annotate("rotate-ca", "1")

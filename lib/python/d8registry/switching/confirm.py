@@ -14,7 +14,7 @@ from d8registry.switching.fleet import confirm_layout, confirm_prepared, list_co
 from d8registry.switching.guards import find_cluster_guards
 from d8registry.switching.observed import Observed
 from d8registry.switching.outcome import Done, Outcome, Waiting
-from d8registry.switching.plans import find_stage
+from d8registry.switching.plans import find_stage, is_rotation
 from d8registry.switching.realise import Desired
 from d8registry.switching.standing import find_result, is_failing, read_standing
 
@@ -112,6 +112,9 @@ def _confirm_address(moment: Moment) -> Outcome:
 def _confirm_soak(moment: Moment) -> Outcome:
     if is_failing(moment.desired.questions.new, moment.observed):
         return _fail_new(moment)
+    # A successor that was lost meanwhile is another one now, which deckhouse has to trust before it serves.
+    if is_rotation(moment.switch) and isinstance(taken := _confirm_address(moment), Waiting):
+        return taken
     nodes = confirm_layout(_list_counted(moment), moment.desired.node_plan, "have the new source live")
     if isinstance(nodes, Waiting):
         return nodes
