@@ -50,7 +50,8 @@ def _parse() -> argparse.Namespace:
 
 def _tell_catch(catch: Catch) -> None:
     first = catch.violation.partition("\n")[0]
-    tell(f"mutant {catch.mutant}: {first or catch.failure or 'LIVES'} ({catch.by}, {catch.seconds:.0f} s)")
+    end = first or catch.failure or ("CUT OFF" if catch.is_cut_off else "LIVES")
+    tell(f"mutant {catch.mutant}: {end} ({catch.by}, {catch.seconds:.0f} s)")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -64,18 +65,18 @@ class Result:
     seconds: float
 
 
-def run_job(job: Job, end: float = 0, known: set[bytes] | None = None) -> Result:
+def run_job(job: Job, clock: Clock | None = None, known: set[bytes] | None = None) -> Result:
     """Search, in this process; `known` are states that do not count again, and is added to."""
-    begun, known = time.monotonic(), set() if known is None else known
+    begun, known, clock = time.monotonic(), set() if known is None else known, clock or Clock()
     transition = find_transition(job.transition)
     if job.workers is not None:
         transition = resize(transition, transition.masters, job.workers)
     faults = tuple(fault for fault in FAULTS if fault.name in job.faults)
     found: Search | Sweep
     if job.sweep:
-        found = Sweep(transition, faults, job.stop_at, Clock(end)).run()
+        found = Sweep(transition, faults, job.stop_at, clock).run()
     else:
-        found = Search(transition, faults, job.with_crash, job.limit, job.stop_at, Clock(end)).run()
+        found = Search(transition, faults, job.with_crash, job.limit, job.stop_at, clock).run()
     coverage = found.cover()
     before = len(known)
     known.update(found.keys)
@@ -111,9 +112,28 @@ def _run_group(jobs: Sequence[Job], end: float) -> list[Result]:
     known: set[bytes] = set()
     results = []
     for job in jobs:
-        results.append(run_job(job, end, known))
+        try:
+            results.append(run_job(job, Clock(end), known))
+        except Exception:  # one search that falls over must not take what the others saw with it
+            results.append(_fall_over(job, traceback.format_exc()))
         tell(f"  {describe(results[-1])}")
     return results
+
+
+def _fall_over(job: Job, text: str) -> Result:
+    """Build the result of a search that raised: that counts as a violation."""
+    nothing: frozenset[tuple[str, str]] = frozenset()
+    return Result(
+        job=job,
+        states=0,
+        moves=0,
+        is_complete=False,
+        violations=(f"{job.name} fell over:\n{text}",),
+        writes=frozenset(),
+        met=nothing,
+        impossible=nothing,
+        seconds=0,
+    )
 
 
 def describe(result: Result) -> str:
