@@ -279,8 +279,11 @@ def _find_early_text(world: World) -> Iterator[str]:
     hosts = (yaml.safe_load(world.text("registry-bashible-config", "config")) or {}).get("hosts", {})
     for disk in world.kind("~Disk"):
         body = disk.body
-        # A switch waits for masters even if they are down, and for one that has just joined from its first report on.
-        is_left_out = (body["down"] and not body["master"]) or (body["joins"] and body["current"] is None)
+        # A switch waits for masters even if they are down, and for one that has just joined from its first report on;
+        # for one that lagged from its first round after the boot on (decision record 51).
+        is_left_out = (
+            (body["down"] and not body["master"]) or (body["joins"] and body["current"] is None) or body["lags"]
+        )
         if is_left_out or FIXED_HOST not in hosts:
             continue
         proven = body["current"]["folders"] if body["current"] else {}

@@ -130,17 +130,25 @@ def test_a_restored_etcd_is_noticed_at_rest_too() -> None:
     assert cluster.condition("Ready")["status"] == "True"
 
 
-@pytest.mark.parametrize("is_on", [True, False])
-def test_an_etcd_restored_to_before_the_first_switch_leaves_nodes_the_folder_that_they_pull_by(is_on: bool) -> None:
+@pytest.mark.parametrize(
+    ("restored", "other", "kept"),
+    [(True, False, True), (False, True, True), (False, None, True), (False, False, False)],
+    ids=["it pulls by it", "another one does", "another one has not said", "nobody does"],
+)
+def test_an_etcd_restored_to_before_the_first_switch_leaves_nodes_the_folder_that_they_pull_by(
+    restored: bool, other: bool | None, kept: bool
+) -> None:
     cluster = MemoryCluster()
     cluster.settle()
-    cluster.report()
+    cluster.report(["master-0"], configPath=False)
+    if other is not None:
+        cluster.report(["worker-1"], configPath=other)
     cluster.settle()
-    cluster.report(["worker-0"], result="restored", configPath=is_on)
+    cluster.report(["worker-0"], result="restored", configPath=restored)
     cluster.settle()
     plan = cluster.plan()
     assert [folder.name for folder in plan.get_layout(plan.default).folders] == (
-        ["registry.example.com"] if is_on else []
+        ["registry.example.com"] if kept else []
     )
 
 

@@ -21,7 +21,7 @@ def follow_restored(state: State, nodes: Sequence[Node], fresh_epoch: str) -> St
         _is_restored(node) and node.witness is not None and node.witness.token.startswith(present) for node in nodes
     )
     if is_met:
-        owns = state.owns_real_host or (state.current.mode is Mode.UNMANAGED and any(map(_reads_folders, nodes)))
+        owns = state.owns_real_host or (state.current.mode is Mode.UNMANAGED and any(map(_may_read_folders, nodes)))
         return replace(state, counter=state.counter + LEAP, epoch=fresh_epoch, is_travelled=True, owns_real_host=owns)
     if state.is_travelled and not _list_unanswered(state, nodes):
         return replace(state, is_travelled=False)
@@ -46,9 +46,13 @@ def _list_unanswered(state: State, nodes: Sequence[Node]) -> list[str]:
     ]
 
 
-def _reads_folders(node: Node) -> bool:
-    """Tell whether a node that knew a later plan may pull by folders of ours: an empty plan would take them away."""
-    return _is_restored(node) and node.witness is not None and node.witness.config_path
+def _may_read_folders(node: Node) -> bool:
+    """Tell whether a node may pull by folders of ours, which an empty plan would take away.
+
+    Every node counts, also one that has not said anew that it knew a later plan: it would not say so any more once the
+    plan of the new epoch is there.
+    """
+    return node.witness is None or node.witness.config_path
 
 
 def _is_restored(node: Node) -> bool:
