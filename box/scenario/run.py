@@ -20,7 +20,7 @@ from box import apifaults, nodelife
 from box.build import Tools, build_all
 from box.errors import BoxError
 from box.inventory import read_nodes
-from box.judge.allowance import Settings, compute_allowance
+from box.judge.allowance import NOTHING, Allowance, Settings, compute_allowance
 from box.judge.facts import Excuse, Facts, PowerCut, Switch
 from box.judge.leaks import find_leaks, list_key_marks
 from box.judge.verdict import Verdict, reach_verdict
@@ -37,6 +37,7 @@ from box.registries.start import Programs
 from box.report import Report
 from box.scenario import gathering
 from box.scenario.apply import apply_registry
+from box.scenario.module_config import request_of_module
 from box.scenario.rest import await_rest, find_proof_blobs, find_reloaded_blobs, list_images_in_use, read_present
 from box.scenario.settings import DIRECT, UNMANAGED, build_section, find_base, read_settings
 from box.scenario.tenancy import trust_as_user
@@ -156,6 +157,14 @@ class Scenario:
         self.switches.append(switch)
         self._excuse_dead_source(began)
         return switch
+
+    def request(self, name: str, allowance: Allowance = NOTHING) -> None:
+        """Ask something of the module by annotation; from here on `allowance` is what may restart."""
+        kept = frozenset({self.present.registry})
+        began = datetime.now(UTC)
+        request_of_module(name)
+        self._say(f"request: {name}")
+        self.switches.append(Switch(name=name, started=began, before=kept, after=kept, allowance=allowance))
 
     def _excuse_dead_source(self, began: datetime) -> None:
         """Pulls that a dead old registry made fail before the edit may fail until their pull secret's copy follows.

@@ -5,6 +5,7 @@ Factors: what the cluster pulls by, what breaks, when it breaks, whether anybody
 the way. In each scenario the judge has the last word.
 """
 
+import base64
 import json
 import subprocess
 import time
@@ -229,6 +230,37 @@ def test_a_cluster_put_back_to_before_a_switch_leads_its_nodes_back_and_no_pull_
     run.wait_for("rest", is_at_rest)
     time.sleep(LOAD_SECONDS)
     assert_good(run.judge())
+
+
+def test_another_authority_restarts_deckhouse_twice_and_no_pull_fails(run: Scenario) -> None:
+    before = read_authorities()
+    run.request("rotate-ca", Allowance(deckhouse=2))
+    run.wait_for("both are trusted", lambda _: len(read_authorities()) == 2)
+    run.wait_for("another one alone", lambda seen: len(read_authorities()) == 1 and is_at_rest(seen), SWITCH_SECONDS)
+    assert read_authorities() != before
+    time.sleep(LOAD_SECONDS)
+    assert_good(run.judge())
+    assert [one.owner for one in run.gather().restarts] == ["Deployment d8-system/deckhouse"] * 2
+
+
+def test_a_lost_state_is_told_and_rebuilt_on_request_and_nothing_restarts(run: Scenario) -> None:
+    sources = list_sources()
+    api.request("DELETE", "/api/v1/namespaces/d8-system/secrets/registry-state")
+    run.wait_for("the loss is told", lambda seen: is_ready_reason(seen, "StateMissing"))
+    time.sleep(LOAD_SECONDS)
+    assert list_sources() == sources
+    run.request("rebuild")
+    run.wait_for("rest", is_at_rest, SWITCH_SECONDS)
+    assert list_sources() == sources
+    time.sleep(LOAD_SECONDS)
+    assert_good(run.judge())
+
+
+def read_authorities() -> list[str]:
+    """The authorities that the platform trusts at the fixed address."""
+    secret = api.request("GET", "/api/v1/namespaces/d8-system/secrets/deckhouse-registry")
+    mark = "-----BEGIN CERTIFICATE-----"
+    return [part.strip() for part in base64.b64decode(secret["data"]["ca"]).decode().split(mark) if part.strip()]
 
 
 def assert_good(verdict: Verdict) -> None:
