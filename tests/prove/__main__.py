@@ -25,7 +25,7 @@ def main() -> int:
     catches = [] if arguments.no_mutants else hunt_all(mutants, _tell_catch)
     is_searched = not arguments.only_mutants and not arguments.mutant
     jobs = [job for job in JOBS if not arguments.transition or job.transition in arguments.transition]
-    results = run_jobs(jobs, end=begun + 60 * arguments.minutes) if is_searched else []
+    results = run_jobs(jobs, end=time.time() + 60 * arguments.minutes) if is_searched else []
     killed = sum(bool(catch.violation) for catch in catches)
     violations = [violation for result in results for violation in result.violations]
     print("\n".join(violations), file=sys.stderr)
