@@ -213,6 +213,7 @@ def test_with_main_blocked_a_change_of_credentials_holds_names_the_queue_and_goe
     assert "queue main" in ready.message
     assert moment.view.step == "SwitchAddress"
     time.sleep(LOAD_SECONDS)
+    set_module_settings()  # half a minute was for the hold: what follows takes as long as the machine does
     unblock()
     run.wait_for("going on", lambda seen: not is_ready_reason(seen, "Holding"), 120)
     run.wait_ready(SWITCH_SECONDS)
