@@ -134,7 +134,8 @@ def _reboot(name: str, seconds: int) -> Callable[[World], World | None]:
         after = _go_down(name)(world)
         if after is None:
             return None
-        disk = change(after.need("~Disk", name), down="reboots", lags=seconds > 0)
+        found = after.need("~Disk", name)
+        disk = change(found, down="reboots", lags=seconds > 0 and not found.body["master"])
         return after.put(disk).at(world.clock() + seconds)
 
     return happen
@@ -224,6 +225,7 @@ FAULTS = (
     Fault(name="worker-reboots", happen=_reboot("worker-0", 0), heals=True),
     Fault(name="worker-is-away-past-the-grace", happen=_reboot("worker-0", 661), heals=True),
     Fault(name="master-reboots", happen=_reboot("master-0", 0), heals=True),
+    Fault(name="master-is-away-past-the-grace", happen=_reboot("master-0", 661), heals=True),
     Fault(name="node-joins", happen=_join, heals=True),
     Fault(name="etcd-is-restored", happen=restore),
     Fault(name="proxy-pod-is-gone", happen=_drop_proxy, heals=True),

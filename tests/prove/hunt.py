@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.prove.clock import Clock
@@ -41,7 +41,7 @@ HUNT = (
     Job(transition="direct-a-to-direct-b", sweep=True, faults=_NAMES),
     Job(transition="direct-b-to-unmanaged", sweep=True, faults=_NAMES),
 )
-_SECONDS = 300
+_SECONDS = 100
 """Of CPU, for one mutant."""
 
 
@@ -65,7 +65,7 @@ def hunt(mutant: Mutant) -> Catch:
         shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
         (package / mutant.file).write_text(mutate(mutant))
         environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "tests.prove.hunt", mutant.search, mutant.fault]
+        command = [sys.executable, "-m", "tests.prove.hunt", json.dumps([asdict(job) for job in choose_jobs(mutant)])]
         done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - begun
     if done.returncode != 0:
@@ -85,11 +85,18 @@ def hunt_all(mutants: Sequence[Mutant], tell: Callable[[Catch], None] = lambda c
     return catches
 
 
-def choose_jobs(search: str, fault: str) -> Iterator[Job]:
+def choose_jobs(mutant: Mutant) -> Iterator[Job]:
     """What a mutant names, then all of HUNT: code moves, and then a bug shows elsewhere."""
-    if search:
-        faults = () if fault in ("", CRASH) else (fault,)
-        yield Job(transition=search, sweep=bool(faults), faults=faults, with_crash=fault == CRASH)
+    if mutant.search:
+        faults = () if mutant.fault in ("", CRASH) else (mutant.fault,)
+        yield Job(
+            transition=mutant.search,
+            sweep=bool(faults),
+            faults=faults,
+            with_crash=mutant.fault == CRASH,
+            masters=mutant.masters,
+            workers=mutant.workers,
+        )
     yield from HUNT
 
 
@@ -97,7 +104,7 @@ def main() -> None:
     """Search until something is broken; print the first violation as JSON."""
     # The process's own time: what else runs on the machine must not let a mutant live.
     clock = Clock(_SECONDS, time.process_time)
-    for job in choose_jobs(*sys.argv[1:]):
+    for job in (Job(**fields) for fields in json.loads(sys.argv[1])):
         result = run_job(job, clock)
         if result.violations or clock.is_over:
             found = next(iter(result.violations), "")

@@ -228,6 +228,25 @@ def test_the_soak_keeps_the_old_source_for_its_time(cluster: MemoryCluster) -> N
     assert cluster.step() == "FinaliseNodes/evidence"
 
 
+def test_what_ends_by_itself_is_not_late(cluster: MemoryCluster) -> None:
+    cluster.values |= {"stepDeadline": "20s", "soak": "2m", "usersGrace": "5m"}
+    switch_until(cluster, "PreferNew/all")
+    cluster.run()
+    cluster.wait(60)
+    cluster.settle()
+    assert cluster.condition("FinalContainerdConfigReady")["reason"] == "Soaking"
+    assert cluster.condition("Ready")["reason"] == "Switching"
+    assert "without progress until" not in cluster.condition("Ready")["message"]
+    switch_until(cluster, "FinaliseNodes/evidence")
+    cluster.collect(users=("Deployment shop/cart",))
+    cluster.annotate("finalise", "1")
+    cluster.settle()
+    cluster.wait(60)
+    cluster.settle()
+    assert cluster.condition("FinalContainerdConfigReady")["reason"] == "OldAddressInUseByUsers"
+    assert cluster.condition("Ready")["reason"] == "Switching"
+
+
 INVALID = [
     (direct(imagesRepo="registry.example.com"), "direct.imagesRepo"),
     (direct(password=None), "direct.password"),

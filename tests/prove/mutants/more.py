@@ -16,7 +16,9 @@ MORE = (
         old="    if node.ready or node.is_master or node.unready_since is None:",
         new="    if node.ready or node.unready_since is None:",
         search="unmanaged-a-to-direct-b-config-path-off",
-        fault="master-dies",
+        fault="master-is-away-past-the-grace",
+        masters=2,
+        workers=0,
     ),
     Mutant(
         name="any-unready-node-is-passed-over-at-once",
@@ -41,6 +43,7 @@ MORE = (
         old="    missing = [node.name for node in nodes if node.witness is None]",
         new="    missing = [node.name for node in nodes if node.witness is None and node.away]",
         search="unmanaged-a-to-direct-b-config-path-off",
+        fault="node-joins",
     ),
     Mutant(
         name="failing-nodes-count",

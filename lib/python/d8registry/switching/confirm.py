@@ -126,7 +126,7 @@ def _confirm_soak(moment: Moment) -> Outcome:
     until = begun + timedelta(seconds=soak)
     if moment.now < until:
         message = f"the new source is in use; soaking until {until:%H:%M:%S} UTC before the old one may go"
-        return Waiting(reason="Soaking", message=message, progress="soaking")
+        return Waiting(reason="Soaking", message=message, progress="soaking", is_timed=True)
     return Done(message=f"nothing regressed for {soak} s")
 
 

@@ -46,7 +46,8 @@ def confirm_evidence(state: State, observed: Observed, questions: Questions, now
             if is_accepted
             else f"Change them, or accept that their next pull may fail: {ACCEPT}"
         )
-        return Waiting(reason="OldAddressInUseByUsers", message=message, progress=f"{len(users)} user objects")
+        progress = f"{len(users)} user objects"
+        return Waiting(reason="OldAddressInUseByUsers", message=message, progress=progress, is_timed=is_accepted)
     return Done(message=f"nothing needs {old} any more" + (f", but {name_some(users)}, as accepted" if users else ""))
 
 

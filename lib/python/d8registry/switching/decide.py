@@ -129,7 +129,7 @@ def _wait(decision: Decision, desired: Desired, observed: Observed, now: datetim
         noted = replace(switch, progress=waiting.progress, progressed=now, hold=hold)
         return replace(decision, state=replace(state, switch=noted))
     settings = observed.module_settings
-    is_late = (now - switch.progressed).total_seconds() > settings.step_deadline
+    is_late = not waiting.is_timed and (now - switch.progressed).total_seconds() > settings.step_deadline
     if not is_late and not waiting.is_failure:
         return decision
     message = (

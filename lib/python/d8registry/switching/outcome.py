@@ -16,13 +16,15 @@ class Waiting:
     """Not yet: `reason` is one CamelCase word, `message` names what is waited for, its owner and how far it is.
 
     `progress` changes whenever something moved: the step's deadline counts from its last change. `is_failure`: waiting
-    longer only does harm, so the step fails now.
+    longer only does harm, so the step fails now. `is_timed`: it ends by itself at a time that `message` tells, so the
+    step's deadline does not count meanwhile.
     """
 
     reason: str
     message: str
     progress: str = ""
     is_failure: bool = False
+    is_timed: bool = False
 
 
 Outcome = Done | Waiting

@@ -161,13 +161,19 @@ def describe_switch(state: State, waiting: Waiting, settings: ModuleSettings) ->
             f"another certificate authority of the module's own: step {switch.step} ({number} of {len(steps)}) since "
         )
         where += f"{switch.since:%H:%M:%S} UTC: {waiting.message}"
-        return f"{where}; {_describe_fate(state, switch, settings)}"
+        return _add_fate(where, state, switch, waiting, settings)
     where = (
         f"{'returning' if switch.is_return else 'switching'} to {switch.candidate.mode}, "
         f"{switch.candidate.endpoint.base}: step {switch.step} ({number} of {len(steps)}) since "
         f"{switch.since:%H:%M:%S} UTC: {waiting.message}"
     )
-    return f"{where}; {_describe_fate(state, switch, settings)}"
+    return _add_fate(where, state, switch, waiting, settings)
+
+
+def _add_fate(text: str, state: State, switch: Switch, waiting: Waiting, settings: ModuleSettings) -> str:
+    """Say what comes at the deadline; what ends by itself has none."""
+    has_none = waiting.is_timed and switch.hold is None and not state.is_paused
+    return text if has_none else f"{text}; {_describe_fate(state, switch, settings)}"
 
 
 def _describe_fate(state: State, switch: Switch, settings: ModuleSettings) -> str:
