@@ -41,7 +41,7 @@ HUNT = (
     Job(transition="direct-a-to-direct-b", sweep=True, faults=_NAMES),
     Job(transition="direct-b-to-unmanaged", sweep=True, faults=_NAMES),
 )
-_SECONDS = 100
+_SECONDS = 300
 """Of CPU, for one mutant."""
 
 
