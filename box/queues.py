@@ -59,6 +59,15 @@ def read_queues() -> list[Queue]:
     ]
 
 
+def is_main_held() -> bool:
+    """Whether a task that failed stands at the head of `main`; not, where no operator can be asked."""
+    try:
+        tasks = read_queues()[0].tasks
+    except BoxError:
+        return False
+    return bool(tasks and tasks[0].failures)
+
+
 def ask(path: str) -> str:
     """Ask the running operator something. Raises BoxError."""
     try:

@@ -32,6 +32,7 @@ from box.platform.workloads import (
     is_copy,
     is_left_behind,
 )
+from box.queues import is_main_held
 from box.runner.kubeapi import KubeApi
 
 NAMESPACES = (NAMESPACE, *COPY_NAMESPACES)
@@ -41,10 +42,20 @@ _MASTERS = "node-role.kubernetes.io/control-plane"
 
 
 class Deckhouse:
-    """Takes the Secret over, one level-triggered round at a time."""
+    """Takes the Secret over, one level-triggered round at a time.
 
-    def __init__(self, kube: KubeApi, image_set: ImageSet, log: Callable[[str], None]) -> None:
+    On the platform all of it is rendered by Helm in the operator's queue `main`: while that is held, nothing follows.
+    """
+
+    def __init__(
+        self,
+        kube: KubeApi,
+        image_set: ImageSet,
+        log: Callable[[str], None],
+        is_main_held: Callable[[], bool] = is_main_held,
+    ) -> None:
         self._kube = kube
+        self._is_main_held = is_main_held
         self._image_set = image_set
         self._log = log
         self._running: RegistrySecret | None = None
@@ -57,11 +68,11 @@ class Deckhouse:
     def run_round(self) -> None:
         """Do what is due now; ApiError when the API refuses or is away."""
         secret = self.fetch_secret()
-        if secret is None:
+        self._write_operator_config()
+        if secret is None or self._is_main_held():
             return
         if ensure(self._kube, build_deckhouse(secret, self._image_set)):
             self._log(f"Deployment deckhouse is rendered for {secret.base}")
-        self._write_operator_config()
         checksum = compute_checksum(secret)
         pods = fetch_all(self._kube, "v1", "Pod", NAMESPACE, "app=deckhouse")
         progress = compute_progress(pods, checksum, datetime.now(UTC))

@@ -262,10 +262,11 @@ class Scenario:
         self._power_cuts.append(PowerCut(node=name, started=now))
         nodelife.cut_power(name)
 
-    def restore_power(self, name: str) -> None:
-        """Boot the node again and wait until it is Ready; the load goes on there."""
+    def restore_power(self, name: str, then: Callable[[], object] = lambda: None) -> None:
+        """Boot the node again and wait until it is Ready; the load goes on there once `then` has returned."""
         self._say(f"power back: {name}")
         nodelife.restore_power(name)
+        then()
         now = datetime.now(UTC)
         self._excuses = [
             replace(one, ended=now) if one.node == name and one.ended is None else one for one in self._excuses

@@ -143,8 +143,12 @@ def test_a_node_without_power_does_not_hold_a_switch_and_catches_up(run: Scenari
     ready = moment.view.find("Ready")
     assert ready is not None
     assert lagging.name in ready.message
-    run.restore_power(lagging.name)
-    run.wait_for("the node has caught up", lambda _: list_sources().get(lagging.name) == [get_registry(B).host])
+
+    def has_caught_up(_: Moment) -> bool:
+        return list_sources().get(lagging.name) == [get_registry(B).host]
+
+    # Between its boot and its first round it has the old source alone (docs/README.md).
+    run.restore_power(lagging.name, then=lambda: run.wait_for("the node has caught up", has_caught_up))
     time.sleep(LOAD_SECONDS)
     assert_good(run.judge())
 
