@@ -31,13 +31,15 @@ class Fault:
 
     `heals`: the run must still end Ready where it was to lead; otherwise a hold or a rollback with a reason is an end
     too. `target` is where that is once somebody wants something else: a mode, and a host or nothing. `absent` says why
-    it cannot happen where `happen` answers None.
+    it cannot happen where `happen` answers None. `breaks`: pull secrets and nodes are of different times after it, and
+    pulls that are refused for their credentials do not count before the end (decision record 58).
     """
 
     name: str
     happen: Callable[[World], World | None]
     heals: bool = False
     target: tuple[str, str] | None = None
+    breaks: bool = False
     absent: str = "what it takes away is not there, or is so already"
 
 
@@ -227,7 +229,7 @@ FAULTS = (
     Fault(name="master-reboots", happen=_reboot("master-0", 0), heals=True),
     Fault(name="master-is-away-past-the-grace", happen=_reboot("master-0", 661), heals=True),
     Fault(name="node-joins", happen=_join, heals=True),
-    Fault(name="etcd-is-restored", happen=restore),
+    Fault(name="etcd-is-restored", happen=restore, breaks=True),
     Fault(name="proxy-pod-is-gone", happen=_drop_proxy, heals=True),
     Fault(name="copies-stay-behind", happen=_keep_copies),
     Fault(name="node-plan-is-edited", happen=_break("registry-node-plan", "plan", "by hand"), heals=True),
