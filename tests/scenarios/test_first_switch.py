@@ -478,6 +478,22 @@ def test_an_unreadable_copy_of_the_platform_is_one_that_has_not_followed(cluster
     assert "d8-monitoring" in condition["message"]
 
 
+def test_a_copy_that_is_only_slow_is_waited_for_although_what_stays_behind_was_accepted(cluster: MemoryCluster) -> None:
+    switch_until(cluster, "SwitchAddress/all")
+    cluster.take_over()
+    found = cluster.kube.find("Secret", "deckhouse-registry", "d8-monitoring")
+    assert found is not None
+    cluster.kube.put({**found, "data": {**found["data"], ".dockerconfigjson": "//79"}})
+    cluster.annotate("finalise", "1")
+    cluster.settle()
+    assert cluster.step() == "SwitchAddress/all"
+    message = cluster.condition("DeckhouseRegistrySwitchReady")["message"]
+    assert "UTC they stay behind, as accepted" in message
+    cluster.wait(601)
+    cluster.settle()
+    assert cluster.step() != "SwitchAddress/all"
+
+
 def test_a_node_that_joins_before_the_address_is_switched_holds_it(cluster: MemoryCluster) -> None:
     switch_until(cluster, "StartProxy/all")
     cluster.join("worker-9")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from d8registry.checker.message import summarise
 from d8registry.model.cluster import Node
 from d8registry.model.state import Phase, Standing, State, Step, Switch
-from d8registry.switching.confirm_evidence import confirm_evidence
+from d8registry.switching.confirm_evidence import confirm_evidence, find_acceptance
 from d8registry.switching.confirm_platform import confirm_proxy, confirm_restart, confirm_takeover
 from d8registry.switching.fleet import confirm_layout, confirm_prepared, list_counted
 from d8registry.switching.guards import find_cluster_guards
@@ -105,8 +105,8 @@ def _confirm_address(moment: Moment) -> Outcome:
     wanted = moment.desired.platform
     if wanted is None:
         return Waiting(reason="WaitingForCertificate", message="the module's certificate is being issued")
-    is_accepted = "finalise" in moment.observed.find_new_requests(moment.state.requests)
-    return confirm_takeover(moment.observed, wanted, are_copies_accepted=is_accepted)
+    until = find_acceptance(moment.state, moment.observed)
+    return confirm_takeover(moment.observed, wanted, moment.now, accepted_from=until)
 
 
 def _confirm_soak(moment: Moment) -> Outcome:

@@ -36,25 +36,28 @@ def confirm_evidence(state: State, observed: Observed, questions: Questions, now
         message = f"{_KEEP}: {name_some(held)} still need {old}; deckhouse renders them"
         return Waiting(reason="OldAddressInUse", message=message, progress=f"{len(held)} platform objects")
     users = sorted({*evidence.users, *(name for name in lacking if not _is_platforms(name))})
-    is_accepted = "finalise" in observed.find_new_requests(state.requests)
-    until = _find_end_of_grace(state, observed)
-    if users and (not is_accepted or now < until):
+    until = find_acceptance(state, observed)
+    if users and (until is None or now < until):
         message = f"{_KEEP}: {name_some(users)} still need {old} and are not the platform's. "
         message += (
             f"That their next pull may fail is accepted: the old source goes at {until:%H:%M:%S} UTC, when they have "
             "been named here for usersGrace of ModuleConfig registry"
-            if is_accepted
+            if until is not None
             else f"Change them, or accept that their next pull may fail: {ACCEPT}"
         )
         progress = f"{len(users)} user objects"
-        return Waiting(reason="OldAddressInUseByUsers", message=message, progress=progress, is_timed=is_accepted)
+        return Waiting(reason="OldAddressInUseByUsers", message=message, progress=progress, is_timed=until is not None)
     return Done(message=f"nothing needs {old} any more" + (f", but {name_some(users)}, as accepted" if users else ""))
 
 
-def _find_end_of_grace(state: State, observed: Observed) -> datetime:
-    """Find until when users' objects hold, accepted or not: whoever accepts has had the time to read their names."""
-    begun = state.switch.since if state.switch is not None else datetime.min
-    return begun + timedelta(seconds=observed.module_settings.users_grace)
+def find_acceptance(state: State, observed: Observed) -> datetime | None:
+    """Find from when on what holds this stage is accepted (annotation `finalise`); None where it is not.
+
+    Not at once: whoever accepts has had the time to read the names, and what is only slow has had the time to follow.
+    """
+    if state.switch is None or "finalise" not in observed.find_new_requests(state.requests):
+        return None
+    return state.switch.since + timedelta(seconds=observed.module_settings.users_grace)
 
 
 def list_needing(state: State, questions: Questions, observed: Observed) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 """Ask whether the platform's side has followed: the proxy's pods, deckhouse, the copies of the pull secret."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from d8registry.checker.message import summarise
 from d8registry.kube.platform import DOCKER_CONFIG, hash_content
@@ -35,8 +36,13 @@ def confirm_proxy(observed: Observed, desired: Desired) -> Outcome:
     return Done(message=f"{ready} of {wanted} proxy pods serve the registry to each user")
 
 
-def confirm_takeover(observed: Observed, wanted: Mapping[str, str], *, are_copies_accepted: bool) -> Outcome:
-    """Confirm that deckhouse runs with what Secret deckhouse-registry says, and that the platform's copies say it."""
+def confirm_takeover(
+    observed: Observed, wanted: Mapping[str, str], now: datetime, *, accepted_from: datetime | None
+) -> Outcome:
+    """Confirm that deckhouse runs with what Secret deckhouse-registry says, and that the platform's copies say it.
+
+    From `accepted_from` on a copy that has not followed is one that nothing renders any more, and stays behind.
+    """
     checksum = hash_content(wanted)
     current = [pod for pod in observed.deckhouse_pods if pod.checksum == checksum]
     if not any(pod.ready for pod in current):
@@ -46,14 +52,16 @@ def confirm_takeover(observed: Observed, wanted: Mapping[str, str], *, are_copie
         return Waiting(reason="WaitingForDeckhouse", message=message, progress=f"{len(current)} pods with it")
     copies = observed.copies
     behind = [copy.namespace for copy in copies if copy.docker_config.value != wanted[DOCKER_CONFIG]]
-    if behind and not are_copies_accepted:
+    if behind and (accepted_from is None or now < accepted_from):
         done = len(copies) - len(behind)
         message = f"{done} of {len(copies)} copies of the pull secret have followed; waiting for deckhouse to render "
         message += (
             f"Secret deckhouse-registry in {name_some(behind)}. If a disabled module left one behind, delete it; "
         )
-        message += QUEUE
-        return Waiting(reason="WaitingForCopies", message=message, progress=f"{done}/{len(copies)}")
+        message += QUEUE if accepted_from is None else f"at {accepted_from:%H:%M:%S} UTC they stay behind, as accepted"
+        progress = f"{done}/{len(copies)}"
+        is_timed = accepted_from is not None
+        return Waiting(reason="WaitingForCopies", message=message, progress=progress, is_timed=is_timed)
     return Done(message="deckhouse-controller runs with the new address, and every d8-* namespace has its pull secret")
 
 
