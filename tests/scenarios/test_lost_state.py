@@ -9,15 +9,18 @@ rebuild: no source that was on the nodes goes before evidence, and the switch en
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from d8registry.adapters.certificates import issue_authority
 
 from tests.support.memory_cluster import HOST, PASSWORD, MemoryCluster, direct
 
 FIXED = "registry.d8-system.svc:5001"
 NEW = direct(imagesRepo="new.example.com:5000/mirror/d8", username="mover", password="pass-4e1f0c-new")
 UNMANAGED = {"mode": "Unmanaged"}
+CA = issue_authority(datetime.now(UTC)).pem
 
 
 def build_cluster(section: dict[str, Any] | None = None) -> MemoryCluster:
@@ -232,6 +235,42 @@ def test_a_state_lost_after_the_way_back_to_unmanaged_keeps_the_fixed_address_fo
     assert cluster.values["internal"]["proxy"]["enabled"] is True
     finish(cluster)
     assert cluster.text("registry-state", "mode") == "Unmanaged"
+
+
+def test_a_state_lost_when_nodes_have_let_the_fixed_address_go_does_not_bring_it_back() -> None:
+    cluster = build_cluster(NEW)
+    cluster.edit(UNMANAGED)
+    assert walk(cluster, "FinaliseNodes/all")
+    cluster.world()
+    assert FIXED not in cluster.folders("worker-0")
+    delete(cluster, "registry-state")
+    cluster.settle()
+    assert FIXED not in cluster.folders("worker-0")
+    assert FIXED not in cluster.text("registry-bashible-config", "config")
+    assert FIXED in cluster.data("deckhouse-registry")[".dockerconfigjson"]
+    finish(cluster)
+    assert cluster.text("registry-state", "mode") == "Unmanaged"
+    assert FIXED not in cluster.data("deckhouse-registry")[".dockerconfigjson"]
+
+
+def test_a_state_lost_in_unmanaged_keeps_the_authority_of_a_host_that_tenants_pull_from() -> None:
+    cluster = MemoryCluster()
+    cluster.put_secret("deckhouse-registry", {**cluster.data("deckhouse-registry"), "ca": CA})
+    cluster.settle()
+    cluster.report()
+    cluster.settle()
+    cluster.edit(NEW)
+    assert walk(cluster, "FinaliseNodes/evidence")
+    cluster.collect(real_host=("Deployment shop/cart",))
+    cluster.settle()
+    finish(cluster)
+    cluster.edit(UNMANAGED)
+    finish(cluster)
+    before = cluster.folders("worker-0")
+    assert HOST in before
+    delete(cluster, "registry-state")
+    cluster.settle()
+    assert cluster.folders("worker-0") == before
 
 
 def test_another_implementations_direct_mode_is_left_alone_and_said_in_the_log() -> None:

@@ -15,6 +15,7 @@ from d8registry.switching.initial import build_initial_state
 from d8registry.switching.observe import find_highest_counter
 from d8registry.switching.observed import Observed
 from d8registry.switching.rebuild import has_fixed_remains, rebuild_state
+from d8registry.switching.remains import read_remains
 
 
 def begin_state(observed: Observed, run: Run, seen: Mapping[str, Any]) -> State | tuple[str, str]:
@@ -36,4 +37,11 @@ def begin_state(observed: Observed, run: Run, seen: Mapping[str, Any]) -> State 
         if observed.foreign_managers:
             raise InvalidObject(f"the state cannot be rebuilt: {', '.join(observed.foreign_managers)}")
         return rebuild_state(observed, seen, highest_counter=counter, epoch=epoch, salt=salt, now=run.now)
-    return build_initial_state(observed.platform, observed, highest_counter=counter, epoch=epoch, salt=salt)
+    return build_initial_state(
+        observed.platform,
+        observed,
+        highest_counter=counter,
+        epoch=epoch,
+        salt=salt,
+        retained_hosts=read_remains(seen).retained_hosts,
+    )

@@ -10,9 +10,18 @@ from d8registry.switching.observed import Observed
 
 
 def build_initial_state(
-    endpoint: Endpoint, observed: Observed, *, highest_counter: int, epoch: str, salt: str
+    endpoint: Endpoint,
+    observed: Observed,
+    *,
+    highest_counter: int,
+    epoch: str,
+    salt: str,
+    retained_hosts: tuple[Endpoint, ...] = (),
 ) -> State:
-    """Build the state of a cluster that pulls from the real registry `endpoint`; `epoch` and `salt` are fresh."""
+    """Build the state of a cluster that pulls from the real registry `endpoint`; `epoch` and `salt` are fresh.
+
+    `retained_hosts`: where a state was lost, the other real hosts whose authority the nodes have for who pulls there.
+    """
     current = Generation(number=1, mode=Mode.UNMANAGED, endpoint=endpoint)
     return State(
         revision=0,
@@ -22,6 +31,7 @@ def build_initial_state(
         epoch=epoch,
         salt=salt,
         requests=tuple(sorted(observed.requests.items())),
+        retained_hosts=tuple(one for one in retained_hosts if one.host != endpoint.host),
     )
 
 

@@ -48,7 +48,7 @@ def rebuild_state(
         salt=remains.salt or salt,
         generations=remains.generation,
         requests=tuple(sorted(observed.requests.items())),
-        retained_hosts=tuple(one for one in remains.real_hosts if one.ca and not one.credentials),
+        retained_hosts=remains.retained_hosts,
     )
     if old is None:
         return replace(state, address=build_steady_address(current))
@@ -71,7 +71,9 @@ def _find_switch(remains: Remains, observed: Observed) -> tuple[Generation | Non
     """Find the generation that a switch led away from, None at rest; the Direct one's source; and where to go on."""
     if observed.platform is not None and not is_fixed(observed.platform):
         unmanaged = Generation(number=1, mode=Mode.UNMANAGED, endpoint=observed.platform)
-        return unmanaged, remains.sources[-1], Step.SWITCH_ADDRESS, Phase.ALL
+        # Nodes that have let the fixed address go did so on evidence: it is not brought back to them unproven.
+        step = Step.FINALISE_NODES if remains.are_nodes_final else Step.SWITCH_ADDRESS
+        return unmanaged, remains.sources[-1], step, Phase.ALL
     if len(remains.sources) > 1:
         old, new = _tell_apart(remains, observed)
         return Generation(number=1, mode=Mode.DIRECT, endpoint=old), new, Step.ADD_SOURCE, Phase.ALL
@@ -121,5 +123,5 @@ def _take_up(state: State, candidate: Generation, step: Step, phase: Phase, rema
         switch = replace(switch, old=Standing.SILENT)  # the order on the nodes stays: the new source is in front
     taken = replace(state, switch=switch, owns_real_host=state.current.mode is Mode.UNMANAGED)
     held = PullAddress(base=FIXED_BASE, scheme=Scheme.HTTPS, entries=remains.entries)
-    word = find_stage(taken).address
+    word = Address.BOTH if candidate.mode is Mode.UNMANAGED else find_stage(taken).address
     return replace(taken, address=held if word is Address.KEEP else build_address(taken, word))

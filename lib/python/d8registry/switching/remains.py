@@ -24,7 +24,8 @@ class Remains:
 
     `sources` stand under the fixed address on the nodes, in this order; `real_hosts` in folders of their own, without
     the path, which no folder tells; `upstream` and `generation` are the proxy's; `entries` what deckhouse-registry
-    holds; `salt` that of the node plan, empty where it cannot be read.
+    holds; `salt` that of the node plan, empty where it cannot be read; `are_nodes_final`: it can, and has nothing under
+    the fixed address.
     """
 
     sources: tuple[Endpoint, ...] = ()
@@ -33,6 +34,12 @@ class Remains:
     generation: int = 1
     entries: tuple[tuple[str, Credentials], ...] = ()
     salt: str = ""
+    are_nodes_final: bool = False
+
+    @property
+    def retained_hosts(self) -> tuple[Endpoint, ...]:
+        """Real hosts of which the nodes have the authority alone."""
+        return tuple(one for one in self.real_hosts if one.ca and not one.credentials)
 
     @property
     def has_fixed_entry(self) -> bool:
@@ -60,6 +67,7 @@ def read_remains(secrets: Mapping[str, Any]) -> Remains:
         generation=generation,
         entries=platform.read_entries(original) if original is not None else (),
         salt=plan.salt if plan is not None else "",
+        are_nodes_final=plan is not None and not sources,
     )
 
 
