@@ -109,12 +109,16 @@ def add_remains(verdict: Verdict, remains: tuple[str, ...]) -> Verdict:
 
 
 def _leave_out_boots(facts: Facts) -> Iterator[Restart]:
-    """The restarts that are not the first start of something on a node after its power was cut."""
+    """The restarts that are not the first start of something on a node after its power was cut.
+
+    A Job makes another pod for one that the cut ended, wherever there is room.
+    """
     awaited = [(cut, set[tuple[str, str]]()) for cut in facts.power_cuts]
     for one in facts.restarts:
         what = (one.owner, one.container)
         for cut, started in awaited:
-            if one.is_in_place and one.node == cut.node and one.at >= cut.started and what not in started:
+            is_of_boot = (one.is_in_place and one.node == cut.node) or one.owner.startswith("Job ")
+            if is_of_boot and one.at >= cut.started and what not in started:
                 started.add(what)
                 break
         else:

@@ -147,6 +147,7 @@ def test_every_rule_has_a_mutant() -> None:
 
 def test_the_first_start_of_what_ran_on_a_node_whose_power_was_cut_is_no_violation() -> None:
     restarts = [make_restart(7, how="in place"), make_restart(7, "containerd on master-0", "", how="in place")]
+    restarts += [make_restart(8, "Job d8-x/y-1", "main", node="worker-0") for _ in range(2)]
     assert not reach_verdict(add_restart(*restarts)(make_facts())).is_good
     assert reach_verdict(add_power_cut(*restarts)(make_facts())).is_good
 
