@@ -296,6 +296,7 @@ class Scenario:
         self.load.await_idle()
         with self._watcher.paused():
             apifaults.restore_snapshot(name, self.tools)
+            self.api.close()  # kept connections are to the API server that was
             nodelife.await_ready(read_nodes())
         self.present = self._saved[name]
         for each in names:
