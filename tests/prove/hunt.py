@@ -89,14 +89,7 @@ def choose_jobs(mutant: Mutant) -> Iterator[Job]:
     """What a mutant names, then all of HUNT: code moves, and then a bug shows elsewhere."""
     if mutant.search:
         faults = () if mutant.fault in ("", CRASH) else (mutant.fault,)
-        yield Job(
-            transition=mutant.search,
-            sweep=bool(faults),
-            faults=faults,
-            with_crash=mutant.fault == CRASH,
-            masters=mutant.masters,
-            workers=mutant.workers,
-        )
+        yield Job(transition=mutant.search, sweep=bool(faults), faults=faults, with_crash=mutant.fault == CRASH)
     yield from HUNT
 
 

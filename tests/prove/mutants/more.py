@@ -17,8 +17,6 @@ MORE = (
         new="    if node.ready or node.unready_since is None:",
         search="unmanaged-a-to-direct-b-config-path-off",
         fault="master-is-away-past-the-grace",
-        masters=2,
-        workers=0,
     ),
     Mutant(
         name="any-unready-node-is-passed-over-at-once",

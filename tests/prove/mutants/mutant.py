@@ -12,8 +12,7 @@ class Mutant:
     """`old` stands exactly once in `file` (below lib/python/d8registry) and is replaced by `new`.
 
     `bug` says what a person would have got wrong; `search` names the transition in which it is seen soonest, and
-    `fault` what has to happen there (of faults.py, or "crash"), in a cluster of `masters` and `workers` where it takes
-    another than the transition's; without them it is looked for everywhere.
+    `fault` what has to happen there (of faults.py, or "crash"); without them it is looked for everywhere.
     """
 
     name: str
@@ -23,8 +22,6 @@ class Mutant:
     new: str
     search: str = ""
     fault: str = ""
-    masters: int | None = None
-    workers: int | None = None
 
 
 class MutantDoesNotApply(Exception):
