@@ -18,8 +18,12 @@ from box.report import Report
 from box.scenario import Scenario
 from box.scenario.chain import CHAIN, CHAIN_FROM_DEAD, DIRECT_TO_DIRECT, Finished, Leg, run_chain
 from box.scenario.progress import Progress
+from box.up import Options
 
 BEFORE_SECONDS = 6.0
+OLD_CONTAINERD = ("worker-1",)
+"""Nodes with containerd 1.7; the others have 2.x."""
+
 DIRECT_TO_DIRECT_WITHIN_SECONDS = 180.0
 
 
@@ -28,7 +32,8 @@ def run_on_box(legs: tuple[Leg, ...], console: Console) -> tuple[tuple[Finished,
     finished: list[Finished] = []
     stopped = ""
     progress = Progress(lambda line: console.print(line, markup=False, soft_wrap=True))
-    with box_up(keep=False, report=Report(), console=console), Scenario(say=progress.say) as run:
+    up = box_up(keep=False, report=Report(), console=console, options=Options(old_containerd=OLD_CONTAINERD))
+    with up, Scenario(say=progress.say) as run:
         console.rule(f"the chain, on {len(read_nodes())} nodes under load")
         time.sleep(BEFORE_SECONDS)
         try:

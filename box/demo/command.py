@@ -53,11 +53,11 @@ def run_demo(*, keep: bool, report: Report) -> int:
 
 
 @contextmanager
-def box_up(*, keep: bool, report: Report, console: Console) -> Iterator[None]:
+def box_up(*, keep: bool, report: Report, console: Console, options: Options | None = None) -> Iterator[None]:
     """Have a box for the block; its logs are kept in a folder of their own, and it goes down at the end."""
     whole = False
     try:
-        bring_up(Options(), report)
+        bring_up(options or Options(), report)
         whole = True
         yield
     finally:
