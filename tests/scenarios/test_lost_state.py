@@ -93,6 +93,19 @@ def test_at_rest_in_direct_a_rebuild_changes_nothing_but_the_nodes_token() -> No
     assert cluster.condition("Ready")["status"] == "True"
 
 
+def test_a_rotation_that_was_asked_for_before_the_loss_is_not_begun_again() -> None:
+    cluster = build_cluster(NEW)
+    cluster.annotate("rotate-ca", "1")
+    finish(cluster)
+    authority = cluster.data("registry-pki")["ca.crt"]
+    rebuild(cluster)
+    finish(cluster)
+    assert cluster.data("registry-pki")["ca.crt"] == authority
+    cluster.annotate("rotate-ca", "2")
+    finish(cluster)
+    assert cluster.data("registry-pki")["ca.crt"] != authority
+
+
 @pytest.mark.parametrize("lost", ["registry-node-plan", "registry-incluster-proxy-upstream"])
 def test_one_of_the_two_that_name_the_registry_is_enough(lost: str) -> None:
     cluster = build_cluster(NEW)

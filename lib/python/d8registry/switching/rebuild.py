@@ -20,6 +20,7 @@ from d8registry.switching.advance import begin
 from d8registry.switching.observed import Observed
 from d8registry.switching.plans import TRANSITIONS, Address, find_stage
 from d8registry.switching.remains import Remains, read_remains
+from d8registry.switching.rotating import REQUEST
 
 
 def rebuild_state(
@@ -47,7 +48,7 @@ def rebuild_state(
         epoch=epoch,
         salt=remains.salt or salt,
         generations=remains.generation,
-        requests=tuple(sorted(observed.requests.items())),
+        requests=_note_requests(observed),
         retained_hosts=remains.retained_hosts,
     )
     if old is None:
@@ -59,6 +60,12 @@ def rebuild_state(
     else:
         current = replace(old, number=remains.generation)
     return _take_up(replace(state, current=current, generations=number), candidate, step, phase, remains, now)
+
+
+def _note_requests(observed: Observed) -> tuple[tuple[str, str], ...]:
+    """Note every request that is there: whether it was carried out before the loss nobody knows, so it is not again."""
+    rotation = {REQUEST: observed.rotation} if observed.rotation is not None else {}
+    return tuple(sorted({**observed.requests, **rotation}.items()))
 
 
 def has_fixed_remains(secrets: Mapping[str, Any]) -> bool:
