@@ -11,9 +11,10 @@ import signal
 import time
 from pathlib import Path
 
-from box import api, controlplane, platform, process
+from box import api, controlplane, node, platform, process
 from box.build import Tools
 from box.errors import BoxError
+from box.inventory import read_nodes
 from box.layout import RUN
 
 _SNAPSHOTS = RUN / "snapshots"
@@ -59,7 +60,10 @@ def save_snapshot(name: str) -> Path:
 
 
 def restore_snapshot(name: str, tools: Tools) -> None:
-    """Put the cluster back to a snapshot: etcd, and everything that remembers what etcd said, starts anew."""
+    """Put the cluster back to a snapshot: etcd, and everything that remembers what etcd said, starts anew.
+
+    Kubelets too, as the documentation of Kubernetes asks for after a restore: their watches are ahead of the new etcd.
+    """
     source = _snapshot(name)
     if not source.is_dir():
         known = ", ".join(sorted(path.name for path in _SNAPSHOTS.glob("*"))) or "none"
@@ -72,6 +76,8 @@ def restore_snapshot(name: str, tools: Tools) -> None:
     controlplane.start_api(tools)
     controlplane.start_managers(tools)
     platform.start(tools.images)
+    for machine in filter(node.is_running, read_nodes()):
+        node.exec(machine.name, ["systemctl", "restart", "kubelet"])
 
 
 def read_revision() -> int:
