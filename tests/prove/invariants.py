@@ -50,7 +50,7 @@ OWN = {
 }
 _REGISTRY_KEYS = {"address", "path", "scheme", "ca", ".dockerconfigjson"}
 # These take away what a decision rested on, after it was made and before it could be noticed.
-_EXCUSES_THE_PROXY = ("proxy-", "master-dies", "registry-", "slow-run")
+EXCUSES_THE_PROXY = ("proxy-", "master-dies", "registry-", "slow-run")
 _MASTERS_ONLY = "control-plane"
 _ADDRESS, _TEXT = ("Secret", "d8-system", "deckhouse-registry"), ("Secret", "d8-system", "registry-bashible-config")
 _WORKLOADS = ("CronJob", "DaemonSet", "Deployment", "Pod")
@@ -208,7 +208,7 @@ def _find_distrust(world: World) -> tuple[str, ...]:
 
 def _is_excused(world: World) -> bool:
     fault = str(world.need("~Budget", "budget").body["fault"])
-    return fault.startswith(_EXCUSES_THE_PROXY) or bool(health_of(world).troubles)
+    return fault.startswith(EXCUSES_THE_PROXY) or bool(health_of(world).troubles)
 
 
 # 3: the old source goes on evidence only
