@@ -98,7 +98,7 @@ MORE = (
         name="copies-are-not-waited-for",
         bug="the next step begins while pull secrets of the platform's namespaces are old",
         file=PLATFORM,
-        old="    if behind and not are_copies_accepted:",
+        old="    if behind and (accepted_from is None or now < accepted_from):",
         new="    if behind and are_copies_accepted:",
     ),
     Mutant(
