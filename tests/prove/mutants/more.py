@@ -99,7 +99,7 @@ MORE = (
         bug="the next step begins while pull secrets of the platform's namespaces are old",
         file=PLATFORM,
         old="    if behind and (accepted_from is None or now < accepted_from):",
-        new="    if behind and are_copies_accepted:",
+        new="    if behind and accepted_from is not None and now < accepted_from:",
     ),
     Mutant(
         name="a-pod-that-is-not-ready-has-taken-over",
