@@ -102,6 +102,16 @@ def reading(node: ScratchNode) -> Iterator[None]:
         yield
 
 
+def assert_gone_without_config_path(node: ScratchNode) -> None:
+    """The platform has restarted containerd by its own settings: two rounds later nothing of ours is left."""
+    (node.root / "etc/containerd/config.toml").write_text("version = 3\n")
+    with running(node):
+        node.run()
+        node.run()
+    assert not (node.live / REAL).exists()
+    assert find_ours(node) == []
+
+
 def test_a_real_registrys_folder_stays_until_containerd_reads_it_no_more(node: ScratchNode) -> None:
     with reading(node):
         before = node.read_live()
@@ -111,12 +121,7 @@ def test_a_real_registrys_folder_stays_until_containerd_reads_it_no_more(node: S
         assert node.read_live() == before
     report = json.loads(node.api.annotations["registry.deckhouse.io/node-report"])
     assert (report["result"], REAL in report["message"]) == ("uninstalling", True)
-    (node.root / "etc/containerd/config.toml").write_text("version = 3\n")
-    with running(node):
-        node.run()
-        node.run()
-    assert not (node.live / REAL).exists()
-    assert find_ours(node) == []
+    assert_gone_without_config_path(node)
     assert node.api.annotations == {}
 
 
@@ -138,12 +143,7 @@ def test_a_folder_that_the_platforms_step_takes_away_before_it_restarts_containe
     # Nobody knows what a containerd that does not run will read.
     node.run()
     assert (node.live / REAL / "hosts.toml").exists()
-    (node.root / "etc/containerd/config.toml").write_text("version = 3\n")
-    with running(node):
-        node.run()
-        node.run()
-    assert not (node.live / REAL).exists()
-    assert find_ours(node) == []
+    assert_gone_without_config_path(node)
 
 
 def test_a_containerd_that_reads_it_for_ever_keeps_the_folder_and_nothing_else(node: ScratchNode) -> None:

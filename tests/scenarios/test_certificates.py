@@ -11,6 +11,7 @@ import pytest
 from d8registry.adapters.certificates import issue_first
 from d8registry.pki.material import build_names, render_material
 
+from tests.scenarios.direct import go_on
 from tests.support.memory_cluster import MemoryCluster, direct
 
 DAY = 24 * 3600
@@ -56,21 +57,6 @@ def cluster() -> Watched:
     assert made.condition("Ready")["status"] == "True"
     made.takeovers = 0
     return made
-
-
-def go_to(cluster: Watched, step: str, *, edit: bool = False) -> None:
-    """Let the world move until a step begins; `edit`: from a new cluster on, which is to go to Direct."""
-    if edit:
-        cluster.settle()
-        cluster.report()
-        cluster.edit(direct())
-    for _ in range(60):
-        cluster.settle()
-        if cluster.step() == step:
-            return
-        cluster.world()
-        cluster.wait(5)
-    raise AssertionError(f"{cluster.step()}: {cluster.condition('Ready')}")
 
 
 def lose_authority(cluster: Watched) -> None:
@@ -181,18 +167,20 @@ def test_a_lost_authority_stays_trusted_while_the_proxy_may_still_serve_by_it(cl
         cluster.put_secret("registry-pki", {**old, key: ""})
     else:
         lose_authority(cluster)
-    go_to(cluster, "StartProxy/all")
+    go_on(cluster, until="StartProxy/all")
     assert cluster.data(TLS)["ca.crt"] != old["ca.crt"]
     assert old["ca.crt"].strip() in cluster.data("deckhouse-registry")["ca"]
 
 
 def test_an_authority_lost_before_the_first_switch_of_the_address_keeps_what_the_proxy_serves() -> None:
     cluster = Watched()
-    go_to(cluster, "StartProxy/all", edit=True)
+    cluster.settle()
+    cluster.report()
+    go_on(cluster, direct(), until="StartProxy/all")
     cluster.settle()
     served = cluster.data(TLS)
     lose_authority(cluster)
-    go_to(cluster, "SwitchAddress/all")
+    go_on(cluster, until="SwitchAddress/all")
     assert cluster.data(TLS) == served
     assert cluster.data("deckhouse-registry")["ca"] == served["ca.crt"]
     cluster.world()
@@ -203,7 +191,7 @@ def test_an_authority_lost_before_the_first_switch_of_the_address_keeps_what_the
 
 def test_a_successor_lost_in_the_soak_is_followed_by_one_that_deckhouse_takes_over_first(cluster: Watched) -> None:
     cluster.annotate("rotate-ca", "1")
-    go_to(cluster, "PreferNew/all")
+    go_on(cluster, until="PreferNew/all")
     lost = cluster.data("registry-pki")["next-ca.crt"]
     cluster.wait(61)
     lose_authority(cluster)
@@ -222,7 +210,7 @@ def test_a_successor_lost_in_the_soak_is_followed_by_one_that_deckhouse_takes_ov
 def test_an_authority_lost_while_its_successor_begins_to_serve_stays_trusted_until_all_do(cluster: Watched) -> None:
     old = cluster.data("registry-pki")["ca.crt"]
     cluster.annotate("rotate-ca", "1")
-    go_to(cluster, "StartProxy/all")
+    go_on(cluster, until="StartProxy/all")
     cluster.settle()
     served = cluster.data(TLS)
     assert served["ca.crt"] != old

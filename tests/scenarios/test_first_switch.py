@@ -45,14 +45,7 @@ def cluster() -> MemoryCluster:
 
 def switch_until(cluster: MemoryCluster, step: str) -> None:
     """Start the switch and let the world move until `step` is the present one and has been applied."""
-    cluster.edit(direct())
-    for _ in range(60):
-        cluster.settle()
-        if cluster.step() == step:
-            return
-        cluster.world()
-        cluster.wait(5)
-    raise AssertionError(f"{step} was not reached, but {cluster.step()}: {cluster.condition('Ready')}")
+    go_on(cluster, direct(), until=step)
 
 
 def move(cluster: MemoryCluster) -> None:
