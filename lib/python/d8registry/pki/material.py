@@ -54,7 +54,7 @@ def find_material(
     kept = _parse_keyless(served)
     own = _parse_part(pki, "", _AUTHORITY)
     if own is not None:
-        own = replace(own, successor=_parse_part(pki, NEXT, _EVERYTHING) or _find_successor(own, kept, is_moved))
+        own = replace(own, successor=_find_successor(own, pki, kept, is_moved))
         known = (own.ca_pem, own.successor.ca_pem if own.successor else own.ca_pem)
         if not trusted or any(pem.strip() in trusted for pem in known):
             return own
@@ -63,13 +63,12 @@ def find_material(
     # already, and pods of the proxy that have not reloaded still serve by the one before.
     rest = _parse_keyless(pki)
     if rest is not None and rest.ca_pem.strip() in in_use:
-        successor = _parse_part(pki, NEXT, _EVERYTHING) or _find_successor(rest, kept, is_moved)
-        return replace(rest, successor=successor)
+        return replace(rest, successor=_find_successor(rest, pki, kept, is_moved))
     if kept is not None and kept.ca_pem.strip() in in_use:
         before = trusted.replace(kept.ca_pem.strip(), "").strip()
         if is_moved and before:
             return Material(ca_pem=f"{before}\n", ca_key=Secret(""), cert_pem="", key=Secret(""), successor=kept)
-        return replace(kept, successor=_parse_part(pki, NEXT, _EVERYTHING))
+        return replace(kept, successor=_find_successor(kept, pki, kept, is_moved))
     if own is not None or not trusted:
         return own
     raise InvalidObject(
@@ -78,9 +77,12 @@ def find_material(
     )
 
 
-def _find_successor(own: Material, kept: Material | None, is_moved: bool) -> Material | None:
-    """Find what has followed an authority by what is served, where registry-pki does not tell."""
-    return kept if is_moved and kept is not None and kept.ca_pem.strip() != own.ca_pem.strip() else None
+def _find_successor(own: Material, pki: Mapping[str, str], kept: Material | None, is_moved: bool) -> Material | None:
+    """Find what follows an authority: by registry-pki, else, once the successor serves, by what is served (`kept`)."""
+    told = _parse_part(pki, NEXT, _EVERYTHING)
+    if told is not None or not is_moved or kept is None:
+        return told
+    return kept if kept.ca_pem.strip() != own.ca_pem.strip() else None
 
 
 _AUTHORITY = (CA_CERTIFICATE, CA_KEY)
