@@ -13,7 +13,7 @@ from box.images.debian import Report
 from box.layout import CORE, RUN
 from box.registries import accounts, control
 from box.registries.accounts import Account, Owner
-from box.registries.catalogue import REGISTRIES, Registry, get_registry
+from box.registries.catalogue import REGISTRIES, Login, Registry, get_registry
 from box.registries.faults import Faults, parse_faults
 from box.registries.files import RegistryFiles
 from box.registries.journal import Entry, read_journals
@@ -111,7 +111,15 @@ def fetch_faults(name: str) -> tuple[str, ...]:
 
 
 def change_password(name: str, *, owner: Owner = Owner.PLATFORM, keep_old: bool = False) -> Account:
-    """Give an account a new password and return it; `keep_old` (token registries only) lets the old one in as well."""
+    """Give an account a new password and return it; `keep_old` lets the old one in as well.
+
+    Raises BoxError where a registry cannot keep it: with Basic a user has one password.
+    """
+    registry = get_registry(name)
+    if keep_old and registry.login is not Login.TOKEN:
+        raise BoxError(
+            f"{registry.name} cannot keep an old password beside a new one: with Basic a user has one password"
+        )
     files = get_files(name)
     changed = accounts.change_password(accounts.read_accounts(files), owner, keep_old=keep_old)
     accounts.write_accounts(files, changed)
