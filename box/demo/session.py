@@ -10,6 +10,7 @@ from box.demo.proofs import prove_client, prove_folders, prove_pulls
 from box.demo.summary import Proof, Result
 from box.inventory import read_nodes
 from box.load.node import read_folders
+from box.load.pulls import LOG_DELAY
 from box.registries import running
 from box.registries.catalogue import REGISTRY_A
 from box.scenario import Scenario
@@ -32,6 +33,8 @@ def run_switch(run: Scenario, console: Console) -> Result:
     if ending.ready:
         time.sleep(AFTER_SECONDS)
     run.load.stop()
+    # The proofs pull the same images: not within the time in which a request still counts for the load's last pull.
+    time.sleep(LOG_DELAY.total_seconds())
     password = running.find_login(REGISTRY_A.name).password
     makers: tuple[Callable[[], Proof], ...] = (
         lambda: prove_pulls(run.puller, run.load_images),
