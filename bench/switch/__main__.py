@@ -7,6 +7,7 @@
 import argparse
 import sys
 import time
+from collections import Counter
 
 from rich.console import Console
 
@@ -64,6 +65,8 @@ def main() -> int:
     if verdict is not None:
         for restart in verdict.restarts:
             console.print(f"restarted: {restart.describe()}", markup=False, soft_wrap=True)
+        for why, count in sorted(Counter(why for _, why in verdict.excused).items()):
+            console.print(f"failed and not counted: {count} pulls, {why}", markup=False, soft_wrap=True)
         wrongs += [str(violation) for violation in verdict.violations]
     for text in wrongs:
         console.print(f"FAILED: {text}", markup=False, soft_wrap=True)
@@ -76,7 +79,7 @@ def render_line(seconds: float | None, verdict: Verdict | None) -> str:
     failed, pulls, restarted = (
         (len(verdict.failed), len(verdict.counted), len(verdict.restarts)) if verdict is not None else ("?", "?", "?")
     )
-    shown = f"{seconds:.1f}" if seconds is not None else "never"
+    shown = f"{seconds:.1f}" if seconds is not None else "none"
     return f"direct_to_direct_s={shown} failed_pulls={failed} pulls={pulls} restarted={restarted}"
 
 
