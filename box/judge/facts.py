@@ -81,7 +81,7 @@ class Facts:
     `logins` maps credentials of journals to their owners. `tenants_content` maps digests that only one tenant's
     registry has to that registry. `reloaded` blobs are in images of the load, which removes them from nodes;
     `proof_blobs` are fetched past the local store on purpose. `leaks` name where a
-    secret stands, `remains` what `down` has left.
+    secret stands, `remains` what `down` has left. `restores`: when the cluster was put back to a snapshot.
     """
 
     nodes: Mapping[str, str]  # address by name
@@ -101,6 +101,7 @@ class Facts:
     remains: tuple[str, ...] = ()
     excuses: tuple[Excuse, ...] = ()
     power_cuts: tuple[PowerCut, ...] = ()
+    restores: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

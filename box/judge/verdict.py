@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from box.judge.allowance import NOTHING, Allowance
 from box.judge.facts import Facts, Switch, Violation
@@ -13,6 +14,8 @@ from box.judge.trespass import find_platform_abroad, find_strays, find_tenants_a
 from box.load.pulls import Outcome, Pull
 
 _DECKHOUSE = "Deployment d8-system/deckhouse"
+_FORGOTTEN = timedelta(minutes=2)
+"""For how long after a restore Jobs are done again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +114,14 @@ def add_remains(verdict: Verdict, remains: tuple[str, ...]) -> Verdict:
 def _leave_out_boots(facts: Facts) -> Iterator[Restart]:
     """The restarts that are not the first start of something on a node after its power was cut.
 
-    A Job makes another pod for one that the cut ended, wherever there is room.
+    A Job makes another pod for one that the cut ended, wherever there is room. A cluster that was put back to a
+    snapshot has forgotten what its Jobs had done since, and does that again.
     """
     awaited = [(cut, set[tuple[str, str]]()) for cut in facts.power_cuts]
     for one in facts.restarts:
         what = (one.owner, one.container)
+        if one.owner.startswith("Job ") and any(at <= one.at < at + _FORGOTTEN for at in facts.restores):
+            continue
         for cut, started in awaited:
             is_of_boot = (one.is_in_place and one.node == cut.node) or one.owner.startswith("Job ")
             if is_of_boot and one.at >= cut.started and what not in started:

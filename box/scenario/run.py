@@ -67,6 +67,7 @@ class Scenario:
         self._tenant_names = tenants
         self._excuses: list[Excuse] = []
         self._power_cuts: list[PowerCut] = []
+        self._restores: list[datetime] = []
         self._until_followed: list[tuple[Excuse, datetime]] = []
         self._broken_since: dict[str, datetime] = {}
         self._revoked_since: dict[str, datetime] = {}
@@ -294,6 +295,7 @@ class Scenario:
         for each in names:
             self.load.rest_node(each)
         self.load.await_idle()
+        self._restores.append(datetime.now(UTC))
         with self._watcher.paused():
             apifaults.restore_snapshot(name, self.tools)
             self.api.close()  # kept connections are to the API server that was
@@ -367,4 +369,5 @@ class Scenario:
             leaks=(*find_leaks(texts, (*secrets, *marks)), *self._watcher.list_shown()),
             excuses=(*self._excuses, *followed),
             power_cuts=tuple(self._power_cuts),
+            restores=tuple(self._restores),
         )

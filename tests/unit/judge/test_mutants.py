@@ -152,6 +152,16 @@ def test_the_first_start_of_what_ran_on_a_node_whose_power_was_cut_is_no_violati
     assert reach_verdict(add_power_cut(*restarts)(make_facts())).is_good
 
 
+def test_what_a_job_does_again_after_a_restore_is_no_violation_and_anything_else_is() -> None:
+    jobs = add_restart(*(make_restart(second, "Job d8-x/y-1", "main", node="worker-0") for second in (7, 8, 9)))
+    restored = replace(make_facts(), restores=(at(6),))
+    assert not reach_verdict(jobs(make_facts())).is_good
+    assert not reach_verdict(jobs(replace(restored, restores=(at(9),)))).is_good
+    assert reach_verdict(jobs(restored)).is_good
+    others = add_restart(*(make_restart(second, "Deployment d8-x/y", "main") for second in (7, 8, 9)))
+    assert not reach_verdict(others(restored)).is_good
+
+
 def test_a_pull_that_a_restart_of_containerd_cut_is_told_apart() -> None:
     cut = make_pull(outcome=Outcome.CUT, reason="error reading from server: EOF", started=at(5), ended=at(6))
     facts = make_facts()
