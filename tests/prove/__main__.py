@@ -44,7 +44,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only-mutants", action="store_true", help="hunt only")
     parser.add_argument("--mutant", action="append", default=[], help="hunt this mutant only")
     parser.add_argument("--transition", action="append", default=[], help="search this transition only")
-    parser.add_argument("--minutes", type=float, default=30, help="when searches are cut off (default 30)")
+    parser.add_argument("--minutes", type=float, default=90, help="when searches are cut off (default 90)")
     return parser.parse_args()
 
 

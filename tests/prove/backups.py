@@ -17,9 +17,14 @@ def save(name: str, world: World) -> None:
     _SAVED[name] = world
 
 
+def recall(world: World) -> World:
+    """What the API held when the copy was saved."""
+    return _SAVED[world.need("~Backup", "backup").body["copy"]]
+
+
 def restore(world: World) -> World:
     """Put the copy in place of what the API holds now; nodes and registries are as they are."""
-    saved = _SAVED[world.need("~Backup", "backup").body["copy"]]
+    saved = recall(world)
     kinds = ({key[0] for key in saved.docs} | set(_MADE)) - set(_OUTSIDE)
     changes: dict[Key, Doc | None] = {doc.key: None for kind in sorted(kinds) for doc in world.kind(kind)}
     changes |= {key: doc for key, doc in saved.docs.items() if key[0] in kinds}

@@ -131,7 +131,7 @@ def build_key(world: World) -> bytes:
         _rank(generations),
         [seen.setdefault(name, len(seen)) for name in names],
         [count_passed(world.now - time) for time in times],
-        _is_mark_of_now(world),
+        _are_marks_of_now(world),
     )
     return hashlib.blake2b(repr(whole).encode(), digest_size=12).digest()
 
@@ -147,11 +147,11 @@ def read_mounted(world: World) -> tuple[Mapping[str, str], ...]:
     return tuple(doc.texts if doc is not None else {} for doc in found)
 
 
-def _is_mark_of_now(world: World) -> bool:
-    """A mark is a hash over revisions: it counts only by whether it is of what the Secrets hold now."""
-    pod = world.look(("Pod", "d8-system", f"{_PROXY}-0"))
-    mark = (pod.body["metadata"].get("annotations") or {}).get(_MOUNTED) if pod is not None else None
-    return mark is not None and _MARKS.get(mark) == read_mounted(world)
+def _are_marks_of_now(world: World) -> tuple[bool, ...]:
+    """A mark on a pod is a hash over revisions: it counts only by whether it is of what the Secrets hold now."""
+    pods = [pod for pod in world.kind("Pod") if pod.key[2].startswith(_PROXY)]
+    marks = [(pod.body["metadata"].get("annotations") or {}).get(_MOUNTED) for pod in pods]
+    return tuple(mark is not None and _MARKS.get(mark) == read_mounted(world) for mark in marks)
 
 
 _PROXY = "registry-incluster-proxy"

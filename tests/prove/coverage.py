@@ -108,7 +108,8 @@ def count_pairs(results: Sequence[Result], faults: Sequence[Fault], tell: Callab
     """
     met = every = 0
     for transition in dict.fromkeys(result.job.transition for result in results):
-        found = [result for result in results if result.job.transition == transition]
+        # A second master has a proxy of its own, and so writes of its own, which only some faults follow.
+        found = [result for result in results if result.job.transition == transition and result.job.masters is None]
         writes = set().union(*(result.writes for result in found))
         followed = set().union(*(result.met for result in found if result.is_complete or result.job.sweep))
         impossible = set().union(*(result.impossible for result in found)) - followed

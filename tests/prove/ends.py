@@ -35,6 +35,8 @@ def find_wrong_end(world: World, transition: Transition) -> Iterator[str]:
         yield f"end: it stands still without a reason ({ready['reason']}: {ready['message']})"
     if fault and not _FAULTS[fault].heals:
         return
+    if fault and _FAULTS[fault].target and transition.dead:
+        return  # what is wanted then may be the registry that is dead
     mode, host = (_FAULTS[fault].target if fault else None) or (transition.mode, transition.host)
     wanted = f"mode {mode}, {host}/" if host else f"mode {mode}, "
     if ready["status"] != "True" or not ready["message"].startswith(wanted):

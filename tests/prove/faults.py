@@ -9,18 +9,21 @@ from dataclasses import dataclass
 
 from d8registry.adapters.leaving import leave
 from d8registry.adapters.runtime import Outputs
+from d8registry.evidence.answer import parse_evidence
+from d8registry.evidence.question import parse_question
 from d8registry.kube.state import parse_state
+from d8registry.model.state import Step
 from d8registry.switching.leaving import is_leaving
 
 from tests.prove.agent import build_disk, run_platform_step
-from tests.prove.backups import restore
+from tests.prove.backups import recall, restore
 from tests.prove.canonical import START
 from tests.prove.cluster import build_node
 from tests.prove.operator import Wanted, apply_outputs, build_run, memory_of, restart, run_hook
-from tests.prove.platform import PROXY
-from tests.prove.registries import LOGIN_A, LOGIN_A2, PATH_B, A, Answer, B
-from tests.prove.store import World, change
-from tests.prove.transitions import Section, annotate, direct, edit
+from tests.prove.platform import PROXY, name_proxy
+from tests.prove.registries import LOGIN_A, LOGIN_A2, PATH_B, A, Answer, B, C
+from tests.prove.store import World, change, hidden
+from tests.prove.transitions import TO_C, Section, annotate, direct, edit
 
 FIXED_SECRETS = ("registry-node-plan", "registry-bashible-config", "registry-questions", "registry-checks")
 
@@ -166,8 +169,53 @@ def _want(outputs: Outputs) -> Wanted:
 
 
 def _drop_proxy(world: World) -> World | None:
-    after = world.drop(("Pod", "d8-system", f"{PROXY}-0"), ("~Proxy", "", "proxy"))
+    name = name_proxy("master-0")
+    after = world.drop(("Pod", "d8-system", name), ("~Proxy", "", name))
     return None if after is world else after
+
+
+def _freeze(world: World) -> World | None:
+    """The operator freezes in a run, and another one takes over: what is left of that run is written when it thaws."""
+    pending = memory_of(world).body["pending"]
+    left = (pending["operations"] if pending is not None else ()) or run_hook(world).operations
+    if not left:
+        return None
+    return restart(world).put(hidden("Frozen", "operator", operations=list(left)))
+
+
+def _pass_minute(world: World) -> World | None:
+    """The platform is slower than the soak."""
+    return world.at(world.now + 61)
+
+
+def _write_late_copy(world: World) -> World | None:
+    """Somebody who is late writes a copy of the pull secret as it was before; deckhouse renders it again.
+
+    Nobody is so late that the evidence for letting the old source go was taken before.
+    """
+    before = recall(world).need("Secret", "deckhouse-registry", "d8-monitoring")
+    if world.look(before.key) is before or _has_evidence(world):
+        return None
+    return world.put(before)
+
+
+def _has_evidence(world: World) -> bool:
+    """Tell whether a switch has its evidence, or there is none under way."""
+    found = world.secret("registry-state")
+    state = parse_state(found.body) if found is not None else None
+    if state is None or state.switch is None or state.switch.step is Step.CLEAN_UP:
+        return True
+    asked, answered = world.secret("registry-questions"), world.secret("registry-evidence")
+    question = parse_question(asked.texts.get("evidence", "")) if asked else None
+    evidence = parse_evidence(answered.texts.get("evidence", "")) if answered else None
+    if question is None:
+        return state.switch.step is Step.FINALISE_NODES
+    return evidence is not None and evidence.key == question.key
+
+
+def _lose_patience(world: World) -> World | None:
+    """Nothing moves for half an hour, and somebody asks for a third registry."""
+    return edit(world.at(world.now + 1861), TO_C)
 
 
 def _keep_copies(world: World) -> World | None:
@@ -232,6 +280,15 @@ FAULTS = (
     Fault(name="etcd-is-restored", happen=restore, breaks=True),
     Fault(name="proxy-pod-is-gone", happen=_drop_proxy, heals=True),
     Fault(name="copies-stay-behind", happen=_keep_copies),
+    Fault(name="operator-freezes-in-a-run", happen=_freeze, heals=True),
+    Fault(name="platform-is-slower-than-the-soak", happen=_pass_minute, heals=True),
+    Fault(
+        name="copy-is-written-late",
+        happen=_write_late_copy,
+        heals=True,
+        absent="the copy is that one, or the evidence is taken",
+    ),
+    Fault(name="patience-is-lost", happen=_lose_patience, heals=True, target=("Direct", C)),
     Fault(name="node-plan-is-edited", happen=_break("registry-node-plan", "plan", "by hand"), heals=True),
     Fault(name="questions-are-edited", happen=_break("registry-questions", "questions", "[]"), heals=True),
     Fault(name="checks-are-edited", happen=_break("registry-checks", "checks", "[]"), heals=True),

@@ -23,7 +23,17 @@ from tests.prove.proof import Job, run_job
 
 _NAMES = tuple(fault.name for fault in FAULTS)
 ROOT = PACKAGE.parents[2]
-_SUDDEN = ("worker-dies", "half-an-hour-without-progress", "slow-run", "operator-restarts", "registry-b-refuses")
+_SUDDEN = (
+    "worker-dies",
+    "half-an-hour-without-progress",
+    "slow-run",
+    "operator-restarts",
+    "operator-freezes-in-a-run",
+    "platform-is-slower-than-the-soak",
+    "copy-is-written-late",
+    "patience-is-lost",
+    "registry-b-refuses",
+)
 _OFF = "unmanaged-a-to-direct-b-config-path-off"
 # From the smallest to what shows the rest; a hunt ends with the first violation.
 HUNT = (
@@ -89,7 +99,14 @@ def choose_jobs(mutant: Mutant) -> Iterator[Job]:
     """What a mutant names, then all of HUNT: code moves, and then a bug shows elsewhere."""
     if mutant.search:
         faults = () if mutant.fault in ("", CRASH) else (mutant.fault,)
-        yield Job(transition=mutant.search, sweep=bool(faults), faults=faults, with_crash=mutant.fault == CRASH)
+        yield Job(
+            transition=mutant.search,
+            masters=mutant.masters,
+            workers=0 if mutant.in_all_orders else None,
+            sweep=bool(faults) and not mutant.in_all_orders,
+            faults=faults,
+            with_crash=mutant.fault == CRASH,
+        )
     yield from HUNT
 
 

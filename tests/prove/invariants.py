@@ -7,7 +7,7 @@ A violation is a sentence. `find_violations` looks at a world, `find_wrong_moves
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 import yaml
@@ -15,10 +15,10 @@ from d8registry.kube.cluster import MOUNTED
 
 from tests.prove.agent import USERS_OWN, find_sources, pull_on
 from tests.prove.cluster import TENANT_CONFIG
-from tests.prove.containerd import FIXED, FIXED_HOST, find_logins
+from tests.prove.containerd import FIXED, FIXED_HOST, find_logins, read_folder
 from tests.prove.memo import Remembered
 from tests.prove.moves import FAULT, NORMAL, Move
-from tests.prove.platform import DECKHOUSE, PROXY, base_of, health_of, serve
+from tests.prove.platform import DECKHOUSE, PROXY, base_of, serve
 from tests.prove.registries import LOGIN_TENANT, PASSWORDS, WELL, A, Answer, list_registries
 from tests.prove.store import Doc, Key, World
 
@@ -43,10 +43,11 @@ OWN = {
     ("Service", "d8-system", "registry"),
     ("ServiceAccount", "d8-system", PROXY),
     ("PodDisruptionBudget", "d8-system", PROXY),
-    ("Pod", "d8-system", f"{PROXY}-0"),
+    *(("Pod", "d8-system", f"{PROXY}-{number}") for number in range(3)),
     *(("Pod", "d8-system", name) for name in DECKHOUSE),
     ("~Operator", "", "operator"),
     ("~Budget", "", "budget"),
+    ("~Frozen", "", "operator"),
 }
 _REGISTRY_KEYS = {"address", "path", "scheme", "ca", ".dockerconfigjson"}
 # These take away what a decision rested on, after it was made and before it could be noticed.
@@ -185,30 +186,29 @@ def _find_unserved_clients(world: World) -> tuple[str, ...]:
 
 
 def _is_served(world: World) -> bool:
-    configs = {world.text("deckhouse-registry", ".dockerconfigjson", space) for space in ("d8-system", "d8-monitoring")}
-    logins = {
-        login
-        for config in configs
-        for login in find_logins(config, FIXED_HOST, "system/deckhouse")
-        if FIXED_HOST in config
-    }
+    own, copy = (
+        world.text("deckhouse-registry", ".dockerconfigjson", space) for space in ("d8-system", "d8-monitoring")
+    )
+    # A copy that has not followed has no entry for the fixed address: nothing is rendered there before it has.
+    configs = (own, copy) if FIXED_HOST in copy else (own,)
+    logins = {login for config in configs for login in find_logins(config, FIXED_HOST, "system/deckhouse")}
     return all(serve(world, login, WELL) is Answer.OK for login in logins)
 
 
 @Remembered
 def _find_distrust(world: World) -> tuple[str, ...]:
     """The platform's components trust what deckhouse took over; the proxy serves by an authority among that."""
-    taken, proxy = world.get("~Platform", "platform"), world.get("~Proxy", "proxy")
-    if taken is None or proxy is None or taken.body["taken"]["address"] != FIXED_HOST:
+    taken, proxies = world.get("~Platform", "platform"), world.kind("~Proxy")
+    if taken is None or taken.body["taken"]["address"] != FIXED_HOST:
         return ()
-    if proxy.body["authority"].strip() in taken.body["taken"]["ca"]:
+    if all(proxy.body["authority"].strip() in taken.body["taken"]["ca"] for proxy in proxies):
         return ()
     return ("2: the proxy serves by an authority that the platform's components do not trust",)
 
 
 def _is_excused(world: World) -> bool:
     fault = str(world.need("~Budget", "budget").body["fault"])
-    return fault.startswith(EXCUSES_THE_PROXY) or bool(health_of(world).troubles)
+    return fault.startswith(EXCUSES_THE_PROXY)
 
 
 # 3: the old source goes on evidence only
@@ -227,7 +227,6 @@ def _find_early_end(before: World, after: World, key: Key) -> Iterator[str]:
     if was["lags"] or (was["joins"] and was["current"] is None):
         return  # what it had is of another time
     lost = _list_logins(before.docs[key]) - _list_logins(after.docs[key])
-    original = after.text("deckhouse-registry", ".dockerconfigjson")
     for host in sorted({host for host, _, _ in lost}):
         if host == FIXED_HOST:
             continue
@@ -236,7 +235,7 @@ def _find_early_end(before: World, after: World, key: Key) -> Iterator[str]:
                 continue
             if image.startswith(f"{host}/"):
                 yield f"3: {key[2]} lost the credentials of {host}, which {whose} still names"
-            elif whose.endswith("d8-monitoring/grafana") and config != original and base_of(after) == FIXED:
+            elif whose.endswith("d8-monitoring/grafana") and FIXED_HOST not in config and base_of(after) == FIXED:
                 yield f"3: {key[2]} lost the credentials of {host} before the copy of the pull secret followed"
 
 
@@ -286,9 +285,16 @@ def _find_early_text(world: World) -> Iterator[str]:
         )
         if is_left_out or FIXED_HOST not in hosts:
             continue
-        proven = body["current"]["folders"] if body["current"] else {}
-        if FIXED_HOST not in proven:
-            yield f"6: registry-bashible-config names the new source, which {disk.key[2]} has not proven"
+        folders = body["current"]["folders"] if body["current"] else {}
+        proven = _list_sources({"files": folders[FIXED_HOST]}) if FIXED_HOST in folders else frozenset()
+        for host, login in sorted(_list_sources({"mirrors": hosts[FIXED_HOST]["mirrors"]}) - proven, key=str):
+            name = f"{host} as {login[0] if login else 'nobody'}"
+            yield f"6: registry-bashible-config names {name}, which {disk.key[2]} has not proven"
+
+
+def _list_sources(folder: Mapping[str, object]) -> frozenset[tuple[str, tuple[str, str] | None]]:
+    found = read_folder(FIXED_HOST, json.dumps(folder, sort_keys=True))
+    return frozenset((source.host, source.login) for source in found if source.host != FIXED_HOST)
 
 
 # 7: one writer

@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 from tests.prove import agent, platform
+from tests.prove.canonical import THRESHOLDS, build_key
 from tests.prove.faults import FAULTS, Fault
 from tests.prove.memo import Act, Remembered
 from tests.prove.operator import Wanted, apply_outputs, memory_of, restart, run_hook
 from tests.prove.patching import apply_operation
 from tests.prove.store import Key, World, change
 
-NORMAL, CRASH, FAULT = "normal", "crash", "fault"
+NORMAL, CRASH, FAULT, LATE = "normal", "crash", "fault", "late"
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One thing that happens: `changed` documents, and what the module wrote to the API in it, in order."""
+    """One thing that happens: `changed` documents, and what the module wrote to the API in it, in order.
+
+    What is LATE comes at some time, and nothing waits for it.
+    """
 
     label: str
     kind: str
@@ -35,6 +40,7 @@ def list_moves(world: World, faults: tuple[Fault, ...] = FAULTS, *, with_crash: 
         happened = act(world)
         if happened is not None:
             yield Move(label, NORMAL, *happened)
+    yield from _thaw(world)
     if not world.docs[BUDGET].body["fault"]:
         yield from (move for move in (happen(world, fault) for fault in faults) if move is not None)
 
@@ -46,13 +52,30 @@ def happen(world: World, fault: Fault) -> Move | None:
 
 
 def pass_time(world: World) -> Move:
-    """Nothing else moves: time goes on to the next threshold."""
-    return Move("time passes", NORMAL, world.at(world.now + 61), ())
+    """Nothing else moves: time goes on to the next threshold; the same world where there is none ahead."""
+    key = build_key(world)
+    for threshold in THRESHOLDS:
+        after = world.at(world.now + threshold + 1)
+        if build_key(after) != key:
+            return Move(f"{threshold} s pass", NORMAL, after, ())
+    return Move("time passes", NORMAL, world, ())
+
+
+def _thaw(world: World) -> Iterator[Move]:
+    """An operator that was frozen goes on with the run that it was in, though another took over long ago."""
+    frozen = world.get("~Frozen", "operator")
+    if frozen is not None:
+        after = world.drop(frozen.key)
+        for operation in frozen.body["operations"]:
+            after = apply_operation(after, operation)
+        changed = tuple(key for key, doc in after.docs.items() if world.docs.get(key) is not doc)
+        changed += tuple(key for key in world.docs if key not in after.docs)
+        yield Move("a frozen operator thaws", LATE, after, changed, _name_writes(frozen.body["operations"]))
 
 
 def _run_operator(world: World, *, with_crash: bool) -> Iterator[Move]:
     wanted, is_pending = _RUN(world)
-    names = _name_writes(wanted)
+    names = _name_writes(wanted.operations)
     act = _OUTPUTS.get(id(wanted))
     if act is None:
         act = _OUTPUTS[id(wanted)] = _build_acts(wanted, is_pending=is_pending)
@@ -74,7 +97,7 @@ def cut_run(world: World) -> Iterator[tuple[str, World]]:
     if is_pending:
         return
     after = world
-    for count, name in enumerate(_name_writes(wanted), 1):
+    for count, name in enumerate(_name_writes(wanted.operations), 1):
         after = apply_operation(after, wanted.operations[count - 1])
         rest = {"operations": list(wanted.operations[count:]), "internal": dict(wanted.internal)}
         yield name, after.put(change(memory_of(after), pending=rest))
@@ -109,11 +132,11 @@ def _build_acts(wanted: Wanted, *, is_pending: bool) -> list[Act]:
     return [Act(finish), *(Act(partial(crash, count)) for count in range(len(wanted.operations) + 1))]
 
 
-def _name_writes(wanted: Wanted) -> tuple[str, ...]:
+def _name_writes(operations: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(
         ("-" if item["operation"] == "DeleteInBackground" else "")
         + str(item["name"] if "name" in item else item["object"]["metadata"]["name"])
-        for item in wanted.operations
+        for item in operations
     )
 
 
@@ -130,6 +153,9 @@ def _get_fault(fault: Fault) -> Act:
 def _list_acts(nodes: tuple[str, ...]) -> tuple[tuple[str, Act], ...]:
     found = [(label, Act(act)) for label, act in _ACTS]
     for name in nodes:
+        if name.startswith("master"):
+            found.append((f"the proxy's pod on {name} starts or goes", Act(partial(platform.start_proxy, name))))
+            found.append((f"the proxy on {name} reloads", Act(partial(platform.load_proxy, name))))
         found.append((f"registry-node on {name}", Act(partial(_sync, name))))
         found.append((f"{name} is back", Act(partial(_come_back, name))))
         found.append((f"{name} reports", Act(partial(_report, name))))
@@ -196,8 +222,6 @@ _ACTS: tuple[tuple[str, Callable[[World], World]], ...] = (
     ("the DaemonSet's old pod is deleted", platform.recreate),
     ("node-manager renders the step", platform.render_bundle),
     ("Helm renders", platform.run_helm),
-    ("the proxy's pod starts or goes", platform.start_proxy),
-    ("the proxy reloads", platform.load_proxy),
     ("the probe hook answers", platform.probe),
     ("the evidence hook answers", platform.collect),
 )

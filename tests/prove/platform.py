@@ -169,27 +169,30 @@ def run_helm(world: World) -> World:
     return world.put(*(doc for doc in made if world.look(doc.key) is None))
 
 
-def start_proxy(world: World) -> World:
+def start_proxy(master: str, world: World) -> World:
     """The proxy's pod starts on a master that can pull it, once what it mounts is there; or it goes."""
+    name = name_proxy(master)
     if world.get("Deployment", PROXY, "d8-system") is None:
-        return world.drop(("Pod", "d8-system", f"{PROXY}-0"), ("~Proxy", "", "proxy"))
-    if world.get("~Proxy", "proxy") is not None or any(world.secret(name) is None for name in MOUNTED):
+        return world.drop(("Pod", "d8-system", name), ("~Proxy", "", name))
+    if world.get("~Proxy", name) is not None or any(world.secret(mounted) is None for mounted in MOUNTED):
         return world
-    if not any(
-        pull_on(disk, PROXY_IMAGE, "", health_of(world)).ok
-        for disk in world.kind("~Disk")
-        if disk.body["master"] and not disk.body["down"]
-    ):
+    disk = world.need("~Disk", master)
+    if disk.body["down"] or not pull_on(disk, PROXY_IMAGE, "", health_of(world)).ok:
         return world
-    pod = build_pod(f"{PROXY}-0", "d8-system", PROXY_IMAGE, app=PROXY)
+    pod = build_pod(name, "d8-system", PROXY_IMAGE, app=PROXY)
     labels = {"app": PROXY, "component": "registry-service", "type": "incluster-proxy", **_OWN}
     pod = intern({**pod.body, "metadata": {**pod.body["metadata"], "labels": labels}})
-    return load_proxy(world.put(pod, hidden("Proxy", "proxy", upstream="", users="", authority="")))
+    return load_proxy(master, world.put(pod, hidden("Proxy", name, upstream="", users="", authority="")))
 
 
-def load_proxy(world: World) -> World:
+def name_proxy(master: str) -> str:
+    """Name the proxy's pod on a master."""
+    return f"{PROXY}-{master.rpartition('-')[2]}"
+
+
+def load_proxy(master: str, world: World) -> World:
     """The kubelet has brought the Secrets, and the sidecar reloads; it keeps what it has where one is missing."""
-    found = world.get("~Proxy", "proxy")
+    found = world.get("~Proxy", name_proxy(master))
     if found is None or any(world.secret(name) is None for name in MOUNTED):
         return world
     upstream, users = (
@@ -200,11 +203,15 @@ def load_proxy(world: World) -> World:
 
 
 def serve(world: World, login: tuple[str, str] | None, health: Health) -> Answer:
-    """What the proxy answers to a client."""
-    found = world.get("~Proxy", "proxy")
-    if found is None or not found.body["upstream"]:
+    """What a client is answered by the Service, behind which is every pod: the worst of it."""
+    answers = [_serve(proxy, login, health) for proxy in world.kind("~Proxy")]
+    return next((found for found in answers if found is not Answer.OK), Answer.OK if answers else Answer.REFUSED)
+
+
+def _serve(proxy: Doc, login: tuple[str, str] | None, health: Health) -> Answer:
+    if not proxy.body["upstream"]:
         return Answer.REFUSED
-    upstream, users = json.loads(found.body["upstream"]), json.loads(found.body["users"])
+    upstream, users = json.loads(proxy.body["upstream"]), json.loads(proxy.body["users"])
     known = {(user["username"], user["password"]) for user in users["users"]}
     if login not in known and not (login is None and users["anonymous"]):
         return Answer.UNAUTHENTICATED
@@ -292,15 +299,17 @@ def _answer(world: World, ask: Ask) -> tuple[dict[int, Found], Found | None]:
 
 
 def _answer_proxy(world: World, question: ProxyQuestion, indexes: Iterable[int]) -> dict[int, Found]:
-    loaded = world.get("~Proxy", "proxy")
-    upstream = json.loads((loaded.body["upstream"] if loaded else "") or "{}").get("generation", "")
-    users = json.loads((loaded.body["users"] if loaded else "") or "{}").get("generation", "")
-    is_current = (upstream, users) == (question.upstream_generation, question.users_generation)
     width = 1 + len(question.users)
     found = {}
     for index in indexes:
-        part = index % width
-        if loaded is not None and loaded.body["authority"].strip() not in question.ca:
+        number, part = divmod(index, width)
+        loaded = world.get("~Proxy", question.pods[number].name)
+        upstream = json.loads((loaded.body["upstream"] if loaded else "") or "{}").get("generation", "")
+        users = json.loads((loaded.body["users"] if loaded else "") or "{}").get("generation", "")
+        is_current = (upstream, users) == (question.upstream_generation, question.users_generation)
+        if loaded is None:
+            found[index] = Found(outcome=Outcome.NOT_READY, message="no such pod any more")
+        elif loaded.body["authority"].strip() not in question.ca:
             found[index] = Found(outcome=Outcome.UNTRUSTED, message="another authority")
         elif not is_current:
             found[index] = Found(outcome=Outcome.NOT_READY, message="another generation")
@@ -310,7 +319,7 @@ def _answer_proxy(world: World, question: ProxyQuestion, indexes: Iterable[int])
             user = question.users[part - 1]
             login = (user.username, user.password.value) if user else None
             found[index] = Found(
-                outcome=OUTCOMES[serve(world, login, health_of(world))], message="as the proxy answers"
+                outcome=OUTCOMES[_serve(loaded, login, health_of(world))], message="as the proxy answers"
             )
     assert max(indexes, default=0) < len(build_parts(question))
     return found

@@ -26,8 +26,8 @@ from tests.prove.transitions import resize
 class Job:
     """One search: a transition, the faults that may happen (once), and whether the operator may crash (once).
 
-    `workers` makes the cluster another one than the transition says. `sweep`: the search is of faultless runs, and then
-    each fault happens after each write that was seen.
+    `masters` and `workers` make the cluster another one than the transition says. `sweep`: the search is of faultless
+    runs, and then each fault happens after each write that was seen.
     """
 
     transition: str
@@ -35,13 +35,15 @@ class Job:
     with_crash: bool = False
     limit: int = 0
     stop_at: int = 1
+    masters: int | None = None
     workers: int | None = None
     sweep: bool = False
 
     @property
     def name(self) -> str:
         """What is searched, for people."""
-        what = [] if self.workers is None else [f"{self.workers} workers"]
+        what = [] if self.masters is None else [f"{self.masters} masters"]
+        what += [] if self.workers is None else [f"{self.workers} workers"]
         if self.sweep:
             what.append(f"{len(self.faults)} faults after every write")
         elif self.faults:
@@ -69,8 +71,8 @@ def run_job(job: Job, clock: Clock | None = None, known: set[bytes] | None = Non
     """Search, in this process; `known` are states that do not count again, and is added to."""
     begun, known, clock = time.monotonic(), set() if known is None else known, clock or Clock()
     transition = find_transition(job.transition)
-    if job.workers is not None:
-        transition = resize(transition, transition.masters, job.workers)
+    masters = transition.masters if job.masters is None else job.masters
+    transition = resize(transition, masters, transition.workers if job.workers is None else job.workers)
     faults = tuple(fault for fault in FAULTS if fault.name in job.faults)
     found: Search | Sweep
     if job.sweep:

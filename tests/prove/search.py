@@ -18,7 +18,7 @@ from tests.prove.coverage import Coverage, Recorder, name_stage
 from tests.prove.ends import find_wrong_end
 from tests.prove.faults import FAULTS, Fault
 from tests.prove.invariants import find_violations, find_wrong_moves
-from tests.prove.moves import BUDGET, CRASH, FAULT, NORMAL, Move, list_moves, pass_time
+from tests.prove.moves import BUDGET, CRASH, FAULT, LATE, NORMAL, Move, list_moves, pass_time
 from tests.prove.start import ask
 from tests.prove.store import World
 from tests.prove.transitions import Transition
@@ -76,20 +76,21 @@ class Search:
         return self
 
     def _expand(self, index: int, world: World) -> None:
-        fair = []
+        fair: list[int] = []
+        late: list[int] = []
         for move in list_moves(world, self.faults, with_crash=self.with_crash):
             number = self._follow(index, world, move)
-            if number != index and move.kind == NORMAL:
-                fair.append(number)
+            if number != index and move.kind in (NORMAL, LATE):
+                (fair if move.kind == NORMAL else late).append(number)
         if not fair:
             # Nothing else moves: time goes on, until that changes nothing either.
             number = self._follow(index, world, pass_time(world))
             if number != index:
                 fair.append(number)
-            else:
+            elif not late:
                 self._ends.add(index)
                 self._report(find_wrong_end(world, self.transition), index)
-        self._fair[index] = tuple(fair)
+        self._fair[index] = tuple(fair or late)
 
     def _tell(self) -> str:
         return f"{self.transition.name}: {len(self.keys)} states, {len(self._queue)} of them to be gone on from"

@@ -19,7 +19,7 @@ from tests.prove.coverage import Coverage
 from tests.prove.ends import find_wrong_end
 from tests.prove.faults import Fault
 from tests.prove.invariants import find_violations, find_wrong_moves
-from tests.prove.moves import Move, cut_run, happen, list_moves, pass_time
+from tests.prove.moves import LATE, Move, cut_run, happen, list_moves, pass_time
 from tests.prove.registries import Answer
 from tests.prove.search import Search, Violation
 from tests.prove.store import World
@@ -45,9 +45,15 @@ def _shuffle(moves: Iterator[Move], key: bytes) -> list[Move]:
     return sorted(moves, key=lambda move: hashlib.blake2b(key + move.label.encode(), digest_size=8).digest())
 
 
+def _slow_down(moves: Iterator[Move], key: bytes) -> list[Move]:
+    """The operator comes last. What is late waits until nothing else is left, for which the operator is quick."""
+    found = list(moves)
+    return found if any(move.kind == LATE for move in found) else found[::-1]
+
+
 ORDERS = (
     Order(name="the operator is quick", choose=lambda moves, key: list(moves)),
-    Order(name="the operator is slow", choose=lambda moves, key: list(moves)[::-1]),
+    Order(name="the operator is slow", choose=_slow_down),
     Order(name="by chance", choose=_shuffle),
     Order(name="by other chance", choose=lambda moves, key: _shuffle(moves, b"other" + key)),
 )
@@ -107,7 +113,7 @@ class Sweep:
                 if move is not None:
                     could = True
                     trace = (*search.trace(index), f"reconcile has written as far as {name}", move.label)
-                    self._look(_judge(move.after, fault), trace)
+                    self._look(self._judge(move.after, fault), trace)
                     for order in self.orders:
                         self._follow(move.after, order, trace, fault)
         (self.met if could else self.impossible).add((write, fault.name))
@@ -125,12 +131,13 @@ class Sweep:
             moves = [
                 move for move in order.choose(list_moves(world, (), with_crash=False), key) if self._is_new(move, key)
             ]
-            if not moves:
+            if all(move.kind == LATE for move in moves):
                 move = pass_time(world)
-                if build_key(move.after) == key:
+                if build_key(move.after) != key:
+                    moves = [move]
+                elif not moves:
                     self._look((*find_wrong_end(world, self.transition), *find_violations(world)), labels)
                     return
-                moves = [move]
             if count > _TIRED:
                 break
             # Where a circle is gone another way is taken each time: no event is kept from happening for ever.
@@ -147,8 +154,13 @@ class Sweep:
         key = build_key(move.after)
         if key not in self.keys or fault.breaks:
             self.keys.add(key)
-            self._look(_judge(move.after, fault), labels)
+            self._look(self._judge(move.after, fault), labels)
         return move.after
+
+    def _judge(self, world: World, fault: Fault) -> Iterator[str]:
+        """Look at one world, without what a fault that `breaks` or a dead registry may have broken by itself."""
+        is_broken = fault.breaks or bool(self.transition.dead)
+        return (text for text in find_violations(world) if not (is_broken and text.endswith(REFUSALS)))
 
     def _look(self, texts: Iterable[str], labels: Sequence[str]) -> None:
         for text in texts:
@@ -156,11 +168,6 @@ class Sweep:
             fault = _find_fault(labels)
             if all((item.text, _find_fault(item.trace)) != (text, fault) for item in self.violations):
                 self.violations.append(Violation(self.transition.name, text, tuple(labels)))
-
-
-def _judge(world: World, fault: Fault) -> Iterator[str]:
-    """Look at one world, without what a fault that `breaks` may have broken by itself."""
-    return (text for text in find_violations(world) if not (fault.breaks and text.endswith(REFUSALS)))
 
 
 def _find_fault(labels: Sequence[str]) -> str:

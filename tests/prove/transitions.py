@@ -17,6 +17,7 @@ from tests.prove.registries import (
     PATH_A,
     PATH_B,
     A,
+    Answer,
     B,
     C,
     Login,
@@ -40,7 +41,8 @@ class Transition:
 
     `masters` and `workers`: the smallest cluster that shows it. `config_path`: what containerd was started with.
     `after` names the transition that led to where this one starts; without it that is Unmanaged from registry A.
-    `request` is an annotation that is put on ModuleConfig registry beside the edit.
+    `request` is an annotation that is put on ModuleConfig registry beside the edit; `dead` a registry that has
+    stopped to answer by then.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Transition:
     config_path: bool = True
     after: str = ""
     request: str = ""
+    dead: str = ""
 
 
 TO_A, TO_B = direct(A, PATH_A, LOGIN_A), direct(B, PATH_B, LOGIN_B)
@@ -108,6 +111,8 @@ TRANSITIONS = (
         mode="Direct",
         host=B,
     ),
+    Transition(name="unmanaged-dead-a-to-direct-b", edit=TO_B, mode="Direct", host=B, dead=A),
+    Transition(name="direct-dead-a-to-direct-b", after=_DIRECT_A, edit=TO_B, mode="Direct", host=B, dead=A),
     Transition(name="authority-is-rotated", after=_DIRECT_A, edit=TO_A, mode="Direct", host=A, request="rotate-ca"),
 )
 
@@ -123,6 +128,8 @@ def resize(transition: Transition, masters: int, workers: int) -> Transition:
 def begin(world: World, transition: Transition) -> World:
     """Somebody asks for a transition."""
     world = edit(world, transition.edit)
+    if transition.dead:
+        world = world.put(change(world.need("~Health", "health"), troubles=[[transition.dead, Answer.REFUSED.value]]))
     return annotate(world, transition.request) if transition.request else world
 
 

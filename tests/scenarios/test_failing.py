@@ -168,6 +168,19 @@ def test_a_third_registry_leaves_the_dead_one_behind() -> None:
     assert logins(cluster) == [(FIXED, "third-pass")]
 
 
+@pytest.mark.parametrize("step", ["AddSource/canary", "AddSource/all"])
+def test_a_dead_registry_is_not_given_up_for_one_that_not_every_node_has_proven(step: str) -> None:
+    cluster = make_direct()
+    cluster.dead = {HOST: False}
+    go_on(cluster, direct(imagesRepo=f"{OTHER}/deckhouse/ee", password="new-pass"), until=step)
+    cluster.edit(direct(imagesRepo="third.example.com/deckhouse/ee", password="third-pass"))
+    cluster.settle()
+    assert cluster.step() == "CheckImages/all"
+    assert text_sources(cluster) == [OLD]  # what the platform's step brings needs no proof of the node
+    go_on(cluster)
+    assert sources(cluster) == [THIRD]
+
+
 def test_after_a_dead_registry_was_given_up_for_a_third_that_fails_the_pull_secret_follows_the_second() -> None:
     cluster = make_direct()
     cluster.dead = {HOST: False}

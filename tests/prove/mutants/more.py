@@ -6,7 +6,7 @@ from tests.prove.mutants.mutant import Mutant
 PLANS, CONFIRM, FLEET = "switching/plans.py", "switching/confirm.py", "switching/fleet.py"
 LAYOUTS, ADDRESS, REALISE = "switching/layouts.py", "switching/address.py", "switching/realise.py"
 PLATFORM, EVIDENCE, ADVANCE = "switching/confirm_platform.py", "evidence/objects.py", "switching/advance.py"
-DECIDE, OPERATIONS, UNDO = "switching/decide.py", "kube/operations.py", "switching/undo.py"
+DECIDE, OPERATIONS = "switching/decide.py", "kube/operations.py"
 
 MORE = (
     Mutant(
@@ -15,8 +15,10 @@ MORE = (
         file=FLEET,
         old="    if node.ready or node.is_master or node.unready_since is None:",
         new="    if node.ready or node.unready_since is None:",
-        search="unmanaged-a-to-direct-b-config-path-off",
+        search="unmanaged-a-to-direct-b",
         fault="master-is-away-past-the-grace",
+        masters=2,
+        in_all_orders=True,
     ),
     Mutant(
         name="any-unready-node-is-passed-over-at-once",
@@ -71,14 +73,20 @@ MORE = (
         bug="the old source goes after the soak, whatever still names it",
         file=CONFIRM,
         old="    (Step.FINALISE_NODES, Phase.EVIDENCE): _confirm_evidence,",
-        new="    (Step.FINALISE_NODES, Phase.EVIDENCE): _confirm_soak,",
+        new="    (Step.FINALISE_NODES, Phase.EVIDENCE): _confirm_guards,",
+        search="unmanaged-a-to-direct-b",
+        fault="platform-is-slower-than-the-soak",
+        in_all_orders=True,
     ),
     Mutant(
         name="the-address-is-not-confirmed",
         bug="nobody waits for deckhouse to take the new address over",
         file=CONFIRM,
-        old="    (Step.SWITCH_ADDRESS, Phase.ALL): _confirm_address,",
-        new="    (Step.SWITCH_ADDRESS, Phase.ALL): _confirm_guards,",
+        old="    until = find_acceptance(moment.state, moment.observed)\n",
+        new='    return Done(message="not asked")\n    until = find_acceptance(moment.state, moment.observed)\n',
+        search="authority-is-rotated",
+        fault="platform-is-slower-than-the-soak",
+        in_all_orders=True,
     ),
     Mutant(
         name="the-last-clean-up-does-not-wait",
@@ -107,6 +115,9 @@ MORE = (
         file=PLATFORM,
         old="    if not any(pod.ready for pod in current):",
         new="    if not current and not observed.deckhouse_pods:",
+        search="authority-is-rotated",
+        fault="platform-is-slower-than-the-soak",
+        in_all_orders=True,
     ),
     Mutant(
         name="a-failing-proxy-serves",
@@ -121,6 +132,9 @@ MORE = (
         file=EVIDENCE,
         old="    if not _is_unfinished(kind, item):",
         new='    if not _is_unfinished(kind, item) or kind == "CronJob":',
+        search="unmanaged-a-to-direct-b",
+        fault="platform-is-slower-than-the-soak",
+        in_all_orders=True,
     ),
     Mutant(
         name="pods-are-no-evidence",
@@ -148,8 +162,10 @@ MORE = (
         name="users-of-pull-secrets-are-forgotten",
         bug="whom pull secrets name is not added to those whom the proxy knows",
         file=ADDRESS,
-        old="    entries = state.address.entries if state.address is not None else ()",
-        new="    entries = state.address.entries[:0] if state.address is not None else ()",
+        old="    if state.address is None:\n        return ()",
+        new="    if state.address is None or state.address.entries:\n        return ()",
+        search="direct-dead-a-to-direct-b",
+        fault="patience-is-lost",
     ),
     Mutant(
         name="twin-entries-under-one-key",
@@ -211,13 +227,6 @@ MORE = (
         fault="aborted",
     ),
     Mutant(
-        name="the-plans-counter-stands-still",
-        bug="another layout is given out under the counter of the one before",
-        file=ADVANCE,
-        old="    return replace(moved, counter=state.counter + 1) if _is_new_for_nodes(state, moved, stage) else moved",
-        new="    return replace(moved, counter=state.counter - 1) if _is_new_for_nodes(state, moved, stage) else moved",
-    ),
-    Mutant(
         name="the-token-is-a-number",
         bug="a token names the counter alone, and a node that answered to one layout has answered to the next",
         file="nodes/plan.py",
@@ -225,25 +234,13 @@ MORE = (
         new='        return f"1.{self.epoch}.{_hash([self.salt, name[:0]])[:12]}"',
     ),
     Mutant(
-        name="confirmed-before-it-is-written",
-        bug="a step is confirmed on what was seen before its own effects were written",
-        file=DECIDE,
-        old="    if not settled or switch is None:",
-        new="    if switch is None:",
-    ),
-    Mutant(
-        name="steps-are-leapt-over",
-        bug="a stage is taken for having nothing to do, and the next one is confirmed at once",
-        file=DECIDE,
-        old="    return after.switch is not None and was == becomes and before.counter == after.counter",
-        new="    return after.switch is not None and (was == becomes or before.counter == after.counter)",
-    ),
-    Mutant(
         name="every-start-is-forgotten",
         bug="the state's revision does not grow, and no later write of it is taken",
         file=DECIDE,
         old="        decision = replace(decision, state=replace(decision.state, revision=state.revision + 1))",
         new="        decision = replace(decision, state=replace(decision.state, revision=state.revision))",
+        search="direct-a-to-a-new-password",
+        fault="operator-freezes-in-a-run",
     ),
     Mutant(
         name="the-states-lock-is-off",
@@ -252,7 +249,8 @@ MORE = (
         old='        guard = f"{_SEEN_REVISION} != {expected}"',
         new='        guard = f"{_SEEN_REVISION} > {revision + 1000}"',
         search="direct-a-to-a-new-password",
-        fault="slow-run",
+        fault="operator-freezes-in-a-run",
+        in_all_orders=True,
     ),
     Mutant(
         name="effects-of-older-runs-win",
@@ -260,8 +258,8 @@ MORE = (
         file=OPERATIONS,
         old='    guard = f"{_SEEN_REVISION} > {revision}"',
         new='    guard = f"{_SEEN_REVISION} > {revision + 1000}"',
-        search="direct-a-to-a-new-password",
-        fault="slow-run",
+        search="direct-b-to-unmanaged",
+        fault="operator-freezes-in-a-run",
     ),
     Mutant(
         name="foreign-keys-are-wiped",
@@ -311,7 +309,34 @@ MORE = (
         file="switching/follow.py",
         old="    if state.refusal is not None and state.refusal.fingerprint == candidate.fingerprint:",
         new="    if state.refusal is not None and state.refusal.fingerprint != candidate.fingerprint:",
-        search="unmanaged-a-to-direct-b-config-path-off",
-        fault="aborted",
+        search="unmanaged-a-to-direct-b",
+        fault="registry-b-refuses",
+    ),
+    Mutant(
+        name="a-dead-registry-is-given-up-for-an-unproven-one",
+        bug="asked for a third, the candidate takes a dead registry's place while nodes are still proving it",
+        file="switching/follow.py",
+        old="    is_proven = switch.step is not Step.ADD_SOURCE or switch.phase is Phase.TEXT",
+        new="    is_proven = switch.step is not Step.CHECK_IMAGES",
+        search="direct-dead-a-to-direct-b",
+        fault="settings-want-a-third",
+    ),
+    Mutant(
+        name="a-rotation-that-is-given-up-is-distrusted",
+        bug="the platform trusts the first authority alone again, while the proxy still serves by the next one",
+        file="pki/trust.py",
+        old="    if successor is None:",
+        new="    if successor is None or trust is Trust.OLD:",
+        search="authority-is-rotated",
+        fault="patience-is-lost",
+    ),
+    Mutant(
+        name="who-left-the-secret-is-forgotten",
+        bug="the proxy refuses whom copies of the pull secret still name when two entries were replaced by two others",
+        file=ADDRESS,
+        old="if word is Address.BOTH else ()",
+        new="if word is Address.NEW else ()",
+        search="direct-dead-a-to-direct-b",
+        fault="patience-is-lost",
     ),
 )

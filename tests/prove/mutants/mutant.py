@@ -12,7 +12,8 @@ class Mutant:
     """`old` stands exactly once in `file` (below lib/python/d8registry) and is replaced by `new`.
 
     `bug` says what a person would have got wrong; `search` names the transition in which it is seen soonest, and
-    `fault` what has to happen there (of faults.py, or "crash"); without them it is looked for everywhere.
+    `fault` what has to happen there (of faults.py, or "crash"), with so many `masters`, in few orders of events or in
+    all of them; without them it is looked for everywhere.
     """
 
     name: str
@@ -22,6 +23,8 @@ class Mutant:
     new: str
     search: str = ""
     fault: str = ""
+    masters: int | None = None
+    in_all_orders: bool = False
 
 
 class MutantDoesNotApply(Exception):

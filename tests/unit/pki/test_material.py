@@ -117,6 +117,13 @@ def test_what_is_served_is_trusted_at_every_stage_and_before_and_after_it() -> N
             assert choose_served(ROTATING, served).ca_pem.strip() in choose_trusted(ROTATING, trust)
 
 
+def test_a_rotation_that_is_given_up_leaves_what_the_proxy_may_still_serve_by_trusted() -> None:
+    for reached in Trust:
+        if reached is not Trust.NEW:
+            assert choose_served(ROTATING, reached).ca_pem.strip() in choose_trusted(ROTATING, Trust.OLD)
+    assert choose_served(ROTATING, Trust.OLD).ca_pem == OWN.ca_pem
+
+
 def test_without_a_successor_every_stage_is_the_present_authority() -> None:
     assert {choose_trusted(OWN, trust) for trust in Trust} == {OWN.ca_pem}
     assert {choose_served(OWN, trust) for trust in Trust} == {OWN}

@@ -17,6 +17,7 @@ from tests.support.memory_cluster import MemoryCluster
 FIXED = "registry.d8-system.svc:5001"
 OLD = Credentials(username="old", password=Secret("o"))
 NEW = Credentials(username="new", password=Secret("n"))
+THIRD = Credentials(username="third", password=Secret("t"))
 NOW = MemoryCluster().now
 
 
@@ -50,6 +51,21 @@ def test_both_entries_stand_under_keys_of_their_own(before: Mode, after: Mode, e
 def test_a_stage_that_keeps_the_secret_keeps_what_was_last_decided() -> None:
     state = make_state(Mode.DIRECT, Mode.DIRECT)
     assert build_address(state, Address.KEEP) is state.address
+
+
+def test_who_left_the_secret_in_mid_switch_stays_known_to_the_proxy_while_copies_follow() -> None:
+    """A third registry after a hold: copies name the first one's user until they have the next two entries."""
+    state = make_state(Mode.DIRECT, Mode.DIRECT)
+    held = replace(state, address=build_address(state, Address.BOTH))
+    assert held.switch is not None
+    given_up = replace(held, current=held.switch.candidate)
+    third = replace(held.switch.candidate, endpoint=Endpoint(host="c.test", path="/d8", credentials=THIRD))
+    moved = replace(given_up, switch=replace(held.switch, candidate=third))
+    moved = replace(moved, address=build_address(moved, Address.BOTH))
+    assert entries(moved.address) == [(f"{FIXED}/system/deckhouse", "third"), (FIXED, "new")]
+    assert {user.username for user in list_users(moved)} == {"third", "new", "old"}
+    ended = replace(moved, address=build_address(moved, Address.NEW))
+    assert [user.username for user in list_users(ended)] == ["third"]
 
 
 def test_at_the_end_the_new_login_stands_alone_under_the_plain_host() -> None:

@@ -56,5 +56,11 @@ def _address_from_1(current: Body, switch: Body | None) -> Body | None:
     }
 
 
+def _from_2(body: Body) -> Body:
+    """Schema 2 did not remember whom copies of the pull secret name while they follow."""
+    address = body["address"]
+    return {**body, "schema": 3, "address": {**address, "former": []} if address else None}
+
+
 _FIXED: Body = {"host": "registry.d8-system.svc:5001", "path": "/system/deckhouse", "scheme": "https", "ca": ""}
-_MIGRATIONS: Mapping[int, Callable[[Body], Body]] = {1: _from_1}
+_MIGRATIONS: Mapping[int, Callable[[Body], Body]] = {1: _from_1, 2: _from_2}

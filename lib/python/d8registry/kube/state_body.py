@@ -182,6 +182,7 @@ def _parse_address(body: Mapping[str, JSON]) -> PullAddress:
         scheme=Scheme(body["scheme"]),
         ca=body["ca"],
         entries=tuple((entry["key"], _parse_credentials(entry)) for entry in body["entries"]),
+        former=tuple(_parse_credentials(entry) for entry in body["former"]),
     )
 
 
@@ -192,6 +193,7 @@ def _render_address(address: PullAddress) -> dict[str, JSON]:
         "scheme": address.scheme.value,
         "ca": address.ca,
         "entries": [{"key": key, **_render_credentials(credentials)} for key, credentials in address.entries],
+        "former": [_render_credentials(credentials) for credentials in address.former],
     }
 
 

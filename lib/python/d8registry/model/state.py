@@ -8,7 +8,7 @@ from enum import StrEnum
 from d8registry.model.endpoint import Base, Credentials, Endpoint, Scheme
 from d8registry.model.settings import CheckMode, Mode
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Step(StrEnum):
@@ -129,13 +129,15 @@ class PullAddress:
     """What Secret deckhouse-registry holds by our hand.
 
     `entries` are keys of its docker configuration (host, or host and path) with their credentials, in order; `ca` is
-    that of a real registry and empty for the fixed address, which has the module's own.
+    that of a real registry and empty for the fixed address, which has the module's own. `former` are credentials that
+    the entries before had for the fixed address: copies of the Secret name them until they have followed.
     """
 
     base: Base
     scheme: Scheme
     ca: str = ""
     entries: tuple[tuple[str, Credentials], ...]
+    former: tuple[Credentials, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from d8registry.pki.material import Material
 class Trust(StrEnum):
     """How far a rotation is.
 
-    OLD: the one authority there is. BOTH: the platform trusts both, the proxy still serves by the old one. MOVED: it
+    OLD: none is under way. BOTH: the platform trusts both, the proxy still serves by the old one. MOVED: it
     serves by the new one. NEW: the new one alone.
     """
 
@@ -21,9 +21,13 @@ class Trust(StrEnum):
 
 
 def choose_trusted(material: Material, trust: Trust) -> str:
-    """Choose the authorities (PEM) that the platform trusts, the one that serves last."""
+    """Choose the authorities (PEM) that the platform trusts, the one that serves last.
+
+    A rotation that was given up leaves its successor behind, and pods of the proxy that still serve by it for seconds:
+    that stays trusted until a rotation ends.
+    """
     successor = material.successor
-    if successor is None or trust is Trust.OLD:
+    if successor is None:
         return material.ca_pem
     if trust is Trust.NEW:
         return successor.ca_pem

@@ -6,6 +6,8 @@ key first. So while credentials change under one base, two entries let each sour
 tries.
 """
 
+from dataclasses import replace
+
 from d8registry.model.endpoint import FIXED_BASE, FIXED_HOST, FIXED_PATH, Base, Credentials, Scheme
 from d8registry.model.settings import Mode
 from d8registry.model.state import Generation, PullAddress, State
@@ -23,7 +25,9 @@ def build_address(state: State, word: Address) -> PullAddress | None:
         entries.append((_find_key(old), old.endpoint.credentials))
         if old.mode is new.mode:
             entries[0] = (_find_key(new) + FIXED_PATH, new.endpoint.credentials)
-    return _build(new, tuple(entries))
+    known = [credentials for _, credentials in entries]
+    former = [user for user in list_users(state) if user not in known] if word is Address.BOTH else ()
+    return replace(_build(new, tuple(entries)), former=tuple(former))
 
 
 def build_steady_address(generation: Generation) -> PullAddress | None:
@@ -34,9 +38,11 @@ def build_steady_address(generation: Generation) -> PullAddress | None:
 
 
 def list_users(state: State) -> tuple[Credentials, ...]:
-    """List whom pull secrets name to the proxy."""
-    entries = state.address.entries if state.address is not None else ()
-    return tuple(credentials for key, credentials in entries if key.partition("/")[0] == FIXED_HOST)
+    """List whom pull secrets name to the proxy: the Secret itself, and its copies while they follow."""
+    if state.address is None:
+        return ()
+    entries = [user for key, user in state.address.entries if key.partition("/")[0] == FIXED_HOST]
+    return tuple(dict.fromkeys([*entries, *state.address.former]))
 
 
 def _build(generation: Generation, entries: tuple[tuple[str, Credentials], ...]) -> PullAddress:

@@ -10,7 +10,7 @@ from d8registry.model.condition import ConditionType
 from d8registry.model.settings import Mode
 from d8registry.model.state import Generation, Phase, Standing, State, Step, Switch
 from d8registry.switching.address import build_address, build_steady_address
-from d8registry.switching.asking import Questions
+from d8registry.switching.asking import Questions, find_evidence
 from d8registry.switching.fleet import is_lagging
 from d8registry.switching.layouts import find_retained_hosts
 from d8registry.switching.observed import Observed
@@ -79,8 +79,9 @@ def _leave(state: State, stage: Stage, questions: Questions, observed: Observed,
     if (stage.step, stage.phase) == (Step.ADD_SOURCE, Phase.ALL) and state.current.mode is not switch.candidate.mode:
         # Each source stands alone under its base, so this is the order that stays (decision record 1).
         return replace(state, switch=replace(switch, in_place=now))
-    if stage.phase is Phase.EVIDENCE and observed.evidence is not None:
-        kept = replace(switch, keep_host_ca=bool(observed.evidence.real_host))
+    evidence = find_evidence(questions.evidence, observed)
+    if stage.phase is Phase.EVIDENCE and evidence is not None:
+        kept = replace(switch, keep_host_ca=bool(evidence.real_host))
         from d8registry.switching.confirm_evidence import list_needing  # at rest no run pays for it
 
         return replace(state, switch=kept, leftovers=list_needing(state, questions, observed))

@@ -15,6 +15,7 @@ from d8registry.switching.plans import Proxy, find_plan, find_stage, is_roll_bac
 
 if TYPE_CHECKING:  # at rest nothing is asked, and no run pays for them
     from d8registry.checker.question import ImagesQuestion, ProxyQuestion, Question
+    from d8registry.evidence.answer import Evidence
     from d8registry.evidence.question import EvidenceQuestion
 
 OLD_SECONDS, NEW_SECONDS = 30, 10
@@ -67,6 +68,12 @@ def build_questions(
     )
 
 
+def find_evidence(question: "EvidenceQuestion | None", observed: Observed) -> "Evidence | None":
+    """Find what answers this very question; None where nothing is asked, or the answer is to an earlier one."""
+    found = observed.evidence
+    return found if question is not None and found is not None and found.key == question.key else None
+
+
 def _ask_images(state: State, switch: Switch, observed: Observed) -> "ImagesQuestion":
     from d8registry.checker.question import build_images_question
 
@@ -104,8 +111,8 @@ def _ask_new(state: State, switch: Switch, observed: Observed) -> "ImagesQuestio
 def _ask_lacking(switch: Switch, observed: Observed, evidence: "EvidenceQuestion | None") -> "ImagesQuestion | None":
     from d8registry.checker.question import build_images_question
 
-    found = observed.evidence
-    if evidence is None or found is None or found.key != evidence.key or not found.in_use:
+    found = find_evidence(evidence, observed)
+    if found is None or not found.in_use:
         return None
     # Nothing of the moment may stand in it: whose pods they are changes faster than a registry answers.
     images = [RequiredImage(reference=reference, owner="") for reference in found.seen]

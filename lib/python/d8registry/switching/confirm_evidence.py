@@ -9,7 +9,7 @@ from d8registry.checker.outcome import Outcome as CheckOutcome
 from d8registry.evidence.answer import Evidence
 from d8registry.evidence.objects import is_platform
 from d8registry.model.state import Standing, State
-from d8registry.switching.asking import Questions
+from d8registry.switching.asking import Questions, find_evidence
 from d8registry.switching.guards import name_some
 from d8registry.switching.observed import Observed
 from d8registry.switching.outcome import Done, Outcome, Waiting
@@ -21,8 +21,8 @@ ACCEPT = 'kubectl annotate --overwrite moduleconfig registry registry.deckhouse.
 
 def confirm_evidence(state: State, observed: Observed, questions: Questions, now: datetime) -> Outcome:
     """Confirm that the old source may go."""
-    question, evidence = questions.evidence, observed.evidence
-    if question is None or evidence is None or evidence.key != question.key:
+    question, evidence = questions.evidence, find_evidence(questions.evidence, observed)
+    if question is None or evidence is None:
         return Waiting(reason="CollectingEvidence", message="looking for what still uses the old source")
     if not evidence.complete:
         return Waiting(reason="CollectingEvidence", message=f"the API did not answer in full: {evidence.message}")
@@ -62,8 +62,8 @@ def find_acceptance(state: State, observed: Observed) -> datetime | None:
 
 def list_needing(state: State, questions: Questions, observed: Observed) -> tuple[str, ...]:
     """List everything that is known to need the old source, for people."""
-    evidence = observed.evidence
-    if evidence is None or questions.evidence is None or evidence.key != questions.evidence.key:
+    evidence = find_evidence(questions.evidence, observed)
+    if evidence is None:
         return ()
     evidence = _leave_out_stuck(state, evidence)
     lacking = _find_lacking(evidence, questions, observed)

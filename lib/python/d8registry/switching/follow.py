@@ -8,7 +8,7 @@ from d8registry.errors import InvalidSettings
 from d8registry.kube.platform import is_fixed
 from d8registry.model.endpoint import Endpoint
 from d8registry.model.settings import Mode, Settings
-from d8registry.model.state import Generation, Standing, State, Step
+from d8registry.model.state import Generation, Phase, Standing, State, Step
 from d8registry.switching.address import build_steady_address
 from d8registry.switching.advance import begin, enter_stage
 from d8registry.switching.asking import Questions
@@ -129,7 +129,10 @@ def _leave_switch(state: State, settings: Settings, observed: Observed, now: dat
         return state
     if not plan.has_new_source(switch.step, switch.phase):
         return replace(state, switch=None, counter=state.counter + 1)
-    if switch.old in _QUIET and not is_wanted_back and state.current.mode is switch.candidate.mode:
+    # Before the text names it some node may not have proven the new source, and it may not stand alone there.
+    is_proven = switch.step is not Step.ADD_SOURCE or switch.phase is Phase.TEXT
+    is_dead = switch.old in _QUIET and state.current.mode is switch.candidate.mode
+    if is_dead and is_proven and not is_wanted_back:
         return give_up_old(state)
     return roll_back(state, None, now) if is_wanted_back else replace(state, switch=None, counter=state.counter + 1)
 
