@@ -329,6 +329,7 @@ MORE = (
         new="    if successor is None or trust is Trust.OLD:",
         search="authority-is-rotated",
         fault="patience-is-lost",
+        in_all_orders=True,
     ),
     Mutant(
         name="who-left-the-secret-is-forgotten",
