@@ -70,7 +70,7 @@ cluster: build ## The tests that need a real API server or a whole box; ends wit
 	@$(PY) -m pytest -q -n 2 --dist loadfile -m "box and not full" --durations=5 tests/contract tests/images
 	@$(PY) -m pytest -m "box and not full" --durations=10 --ignore=tests/contract --ignore=tests/images tests
 
-prove: deps ## The long search over every transition, fault and crash, and its mutants (hours); ends with one line
+prove: deps ## The long search over every transition, fault and crash, and its mutants (about 20 minutes on two cores); ends with one line
 	@PYTHONPATH=lib/python:. $(PY) -m tests.prove
 
 bench-hooks: deps ## CPU of a run with nothing to do, Helm runs and API writes of a switch; ends with one line

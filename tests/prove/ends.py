@@ -29,7 +29,7 @@ def find_wrong_end(world: World, transition: Transition) -> Iterator[str]:
     if not ready:
         yield "end: condition Ready is not said at all"
         return
-    if ready["status"] == "True":
+    if ready["status"] == "True" and not is_put_back_to_a_dead_registry(world, transition):
         yield from _find_residue(world)
     elif not ready["reason"] or not ready["message"] or _is_busy(ready):
         yield f"end: it stands still without a reason ({ready['reason']}: {ready['message']})"
@@ -41,6 +41,12 @@ def find_wrong_end(world: World, transition: Transition) -> Iterator[str]:
     wanted = f"mode {mode}, {host}/" if host else f"mode {mode}, "
     if ready["status"] != "True" or not ready["message"].startswith(wanted):
         yield f"end: not at rest in {wanted} ({ready['reason']}: {ready['message']})"
+
+
+def is_put_back_to_a_dead_registry(world: World, transition: Transition) -> bool:
+    """Tell whether etcd was restored to before the switch away from a dead registry, from which nobody can pull."""
+    fault = world.need("~Budget", "budget").body["fault"]
+    return bool(transition.dead and fault and _FAULTS[fault].breaks)
 
 
 def read_ready(world: World) -> dict[str, Any]:

@@ -215,7 +215,8 @@ def _has_evidence(world: World) -> bool:
 
 def _lose_patience(world: World) -> World | None:
     """Nothing moves for half an hour, and somebody asks for a third registry."""
-    return edit(world.at(world.now + 1861), TO_C)
+    after = edit(world, TO_C)
+    return None if after is world else after.at(world.now + 1861)
 
 
 def _keep_copies(world: World) -> World | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from tests.prove.canonical import build_key
 from tests.prove.clock import Clock
 from tests.prove.coverage import Coverage
-from tests.prove.ends import find_wrong_end
+from tests.prove.ends import find_wrong_end, is_put_back_to_a_dead_registry
 from tests.prove.faults import Fault
 from tests.prove.invariants import find_violations, find_wrong_moves
 from tests.prove.moves import LATE, Move, cut_run, happen, list_moves, pass_time
@@ -136,7 +136,9 @@ class Sweep:
                 if build_key(move.after) != key:
                     moves = [move]
                 elif not moves:
-                    self._look((*find_wrong_end(world, self.transition), *find_violations(world)), labels)
+                    is_judged = not is_put_back_to_a_dead_registry(world, self.transition)
+                    found = find_violations(world) if is_judged else self._judge(world, fault)
+                    self._look((*find_wrong_end(world, self.transition), *found), labels)
                     return
             if count > _TIRED:
                 break

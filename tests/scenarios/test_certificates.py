@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pytest
 from d8registry.adapters.certificates import issue_first
+from d8registry.adapters.reconcile import reconcile
 from d8registry.pki.material import build_names, render_material
 
 from tests.scenarios.direct import go_on
@@ -264,6 +265,22 @@ def test_a_crash_between_any_two_writes_of_a_rotation_is_repaired_by_the_next_ru
         if count > 8 and not cluster.step() and cluster.data("registry-pki")["ca.crt"] != before:
             return
     raise AssertionError(f"{cluster.step()}: {cluster.condition('Ready')}")
+
+
+def test_a_late_run_that_issued_a_successor_too_does_not_unseat_the_one_that_is_trusted(cluster: Watched) -> None:
+    """An operator freezes while it issues; another one goes on with its own successor, and the first one thaws."""
+    cluster.annotate("rotate-ca", "1")
+    cluster.run()
+    late = reconcile(cluster.read())
+    assert [operation["name"] for operation in late.operations] == ["registry-pki"]
+    for _ in range(20):
+        cluster.run()
+    issued = cluster.data("registry-pki")
+    assert "next-ca.crt" in issued
+    cluster.apply(late)
+    assert cluster.data("registry-pki") == issued
+    rotate(cluster)
+    assert cluster.data("registry-pki")["ca.crt"] == issued["next-ca.crt"]
 
 
 def test_other_settings_wait_for_a_rotation_and_need_not_wait_for_one_that_is_held_up(cluster: Watched) -> None:

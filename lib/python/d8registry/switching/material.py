@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from d8registry.kube.operations import Operation, apply_secret
+from d8registry.kube.operations import Operation, apply_secret, read_revision
 from d8registry.kube.seal import SEAL, build_seal
 from d8registry.model.state import State
 from d8registry.pki.material import NAME, Material, render_material
@@ -20,13 +20,19 @@ _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 def build_material(
     material: Material, names: Sequence[str], now: datetime, seen: Mapping[str, Any], state: State
 ) -> tuple[Operation, ...]:
-    """Build what writes issued or looked-at material, with the day of that and when another authority is to follow."""
+    """Build what writes issued or looked-at material, with the day of that and when another authority is to follow.
+
+    Each run that issues draws another authority, so only one that still finds what this run saw may write: by the
+    revision alone two runs of the same state could both.
+    """
     from d8registry.pki.renewal import ROTATE_BEFORE, read_end
 
     data = render_material(material)
     after = read_end(material) - ROTATE_BEFORE if material.ca_key else _AT_ONCE
     notes = {CHECKED: _sign(names, now), ROTATE_AFTER: f"{after:%Y-%m-%dT%H:%M:%SZ}"}
-    return apply_secret(NAME, data, seen.get(NAME), state.revision, annotations=notes, salt=state.salt)
+    present = seen.get(NAME)
+    expected = read_revision(present) if present is not None else None
+    return apply_secret(NAME, data, present, state.revision, annotations=notes, expected=expected, salt=state.salt)
 
 
 def is_checked(seen: Mapping[str, Any] | None, names: Sequence[str], now: datetime, salt: str) -> bool:
