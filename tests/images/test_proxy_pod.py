@@ -38,6 +38,8 @@ LOGIN = "old:old-password"
 SECOND = "new:new-password"
 USERS = {"old": "old-password", "new": "new-password"}
 CONTENT = b"content of a blob"
+END_SECONDS = 30
+"""A tenth of the pod's terminationGracePeriodSeconds: what ends by itself ends by then on any machine."""
 BLOB = f"{BASE}/blobs/sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 
@@ -524,7 +526,7 @@ def test_a_container_that_waits_for_its_configuration_ends_when_told_to(
     fresh_pod.start("proxy")
     await_true(lambda: "waiting for the auth sidecar" in fresh_pod.logs())
 
-    assert fresh_pod.stop("proxy", number, 5) == 0
+    assert fresh_pod.stop("proxy", number, END_SECONDS) == 0
 
 
 def test_downloads_end_in_peace_when_the_pod_is_told_to_end(fresh_pod: ProxyPod, big_blob: Blob) -> None:
